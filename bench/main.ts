@@ -1,0 +1,126 @@
+// npm run bench: measures strata beside other unions and prints what it found. See README.md.
+
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { measureCommits } from "./commits/measure-commits.js";
+import { measureEmptyProcess } from "./empty-process.js";
+import { type Options, parseOptions, USAGE } from "./options.js";
+import { describeMachine } from "./report/machine.js";
+import { profileHints } from "./report/profile.js";
+import { formatRun, type Run, writeRun } from "./report/results.js";
+import type { Measured } from "./report/sample.js";
+import { TARGETS } from "./report/targets.js";
+import { verdictsOf } from "./report/verdict.js";
+import { runRounds } from "./rounds.js";
+import { allSubjects } from "./subjects/all-subjects.js";
+import { installFuseOverlayfs2 } from "./subjects/cargo-install.js";
+import type { Subject } from "./subjects/subject.js";
+import { allWorkloads, chosenWorkloads } from "./workloads/all-workloads.js";
+
+const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
+
+function say(line: string): void {
+  process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`);
+}
+
+function isWanted({ name }: Subject, { subjects, driver }: Options): boolean {
+  const isOurs = name.startsWith("strata");
+  if (driver !== undefined && isOurs) {
+    // "strata" means whichever there is of this driver.
+    const named = [name, "strata"].some((word) => subjects.includes(word));
+    if ((name === "strata-fuse-native") !== (driver === "fuse-native")) return false;
+    return subjects.length === 0 || named;
+  }
+  return subjects.length === 0 || subjects.includes(name);
+}
+
+/** The first SIGINT or SIGTERM ends the run early and in order; a second one kills as ever. */
+function stopOnSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      say("stopping after what is being measured now");
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+async function measureAll(
+  options: Options,
+  subjects: readonly Subject[],
+  scratch: string,
+  profiles: string | undefined,
+): Promise<Measured> {
+  const { sizes, only, rounds, limitSeconds } = options;
+  const workloads = chosenWorkloads(sizes, only);
+  const stop = stopOnSignal();
+  const parts = [
+    await runRounds(workloads, subjects, {
+      ...{ scratch, rounds, limitSeconds, profiles, stop, say },
+      dropCaches: sizes.name === "full",
+    }),
+    measureEmptyProcess(only, rounds),
+    await measureCommits({ sizes, only, subjects: options.subjects, rounds, scratch, stop, say }),
+  ];
+  return {
+    rows: parts.flatMap((part) => part.rows),
+    samples: parts.flatMap((part) => part.samples),
+    gaps: parts.flatMap((part) => part.gaps),
+  };
+}
+
+async function bench(options: Options): Promise<Run> {
+  if (process.geteuid?.() !== 0) {
+    throw new Error("Cannot measure: needs root to mount and to drop caches");
+  }
+  if (options.sizes.name === "full") installFuseOverlayfs2(say);
+  const wanted = allSubjects().filter((subject) => isWanted(subject, options));
+  const present = wanted.filter(({ missing }) => missing === undefined);
+  const missing = wanted.flatMap((s) => (s.missing === undefined ? [] : [[s.name, s.missing]]));
+  for (const [name, reason] of missing) say(`${name} is left out: ${reason}`);
+  const output = options.output ?? RESULTS;
+  const profiles = options.profile ? join(output, "profiles") : undefined;
+  if (profiles !== undefined) mkdirSync(profiles, { recursive: true });
+  const scratch = mkdtempSync(join(options.scratch ?? tmpdir(), "strata-bench-"));
+  try {
+    const machine = describeMachine(scratch, present);
+    const measured = await measureAll(options, present, scratch, profiles);
+    return {
+      date: new Date().toISOString(),
+      sizes: options.sizes.name,
+      rounds: options.rounds,
+      machine,
+      missing: Object.fromEntries(missing),
+      measured,
+      verdicts: options.sizes.name === "full" ? verdictsOf(measured, TARGETS) : [],
+      hints: profiles === undefined ? [] : profileHints(profiles),
+    };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function list({ sizes }: Options): string {
+  const rows = allWorkloads(sizes).flatMap(({ steps }) => steps.map(({ row }) => row));
+  const lines = [
+    ...allSubjects().map(({ name, missing }) => `subject ${name}${missing ? `: ${missing}` : ""}`),
+    ...rows.map(({ key, label }) => `row ${key}: ${label}`),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help || options.list) {
+    process.stdout.write(options.help ? USAGE : list(options));
+    return;
+  }
+  const run = await bench(options);
+  writeRun(options.output ?? RESULTS, run);
+  process.stdout.write(formatRun(run));
+}
+
+await main();

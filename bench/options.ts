@@ -1,0 +1,75 @@
+// The benchmark's command line.
+
+import { parseArgs } from "node:util";
+import { FULL, type Sizes, SMALL } from "./sizes.js";
+
+export const USAGE = `npm run bench -- [options]       (root)
+  --small             small sizes: shows that everything runs, in less than a minute
+  --only WORDS        rows whose key contains one of these words, separated by commas
+  --subjects NAMES    these subjects, separated by commas (ratios want overlayfs among them)
+  --driver NAME       of strata's subjects only this driver: dev-fuse, fuse-native
+  --rounds N          3 unless given
+  --limit SECONDS     give up on one operation after this time; 300 unless given
+  --profile           also write CPU profiles of strata's sessions, and say where time went
+  --output DIR        bench/results unless given
+  --scratch DIR       where the work is done; the system's temporary directory unless given
+  --list              print rows and subjects, and do nothing
+`;
+
+export interface Options {
+  readonly sizes: Sizes;
+  readonly only: readonly string[];
+  /** Empty: all. */
+  readonly subjects: readonly string[];
+  readonly driver: string | undefined;
+  readonly rounds: number;
+  readonly limitSeconds: number;
+  readonly profile: boolean;
+  readonly output: string | undefined;
+  readonly scratch: string | undefined;
+  readonly list: boolean;
+  readonly help: boolean;
+}
+
+/** Throws what node:util's parseArgs throws, or an Error about a number. */
+export function parseOptions(words: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      small: { type: "boolean", default: false },
+      only: { type: "string", default: "" },
+      subjects: { type: "string", default: "" },
+      driver: { type: "string" },
+      rounds: { type: "string" },
+      limit: { type: "string", default: "300" },
+      profile: { type: "boolean", default: false },
+      output: { type: "string" },
+      scratch: { type: "string" },
+      list: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  return {
+    sizes: values.small ? SMALL : FULL,
+    only: listOf(values.only),
+    subjects: listOf(values.subjects),
+    driver: values.driver,
+    rounds: positive("--rounds", values.rounds ?? (values.small ? "1" : "3")),
+    limitSeconds: positive("--limit", values.limit),
+    profile: values.profile,
+    output: values.output,
+    scratch: values.scratch,
+    list: values.list,
+    help: values.help,
+  };
+}
+
+function listOf(text: string): readonly string[] {
+  return text.split(",").filter((word) => word !== "");
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new Error(`Cannot use "${name} ${text}": it takes a whole number above 0`);
+}

@@ -1,0 +1,47 @@
+// What is to be reached, by row: at most so many times what somebody else needs in the same run.
+
+/** Keys of rows begin with one of `rows`. */
+export type Target =
+  | {
+      readonly kind: "ratio";
+      readonly rows: RegExp;
+      readonly to: "fuse-overlayfs" | "overlayfs" | "overlayfs-metacopy" | "fastest peer";
+      readonly atMost: number;
+    }
+  /** The same work on another size. */
+  | {
+      readonly kind: "flat";
+      readonly rows: RegExp;
+      readonly toRow: string;
+      readonly atMost: number;
+    }
+  /** Seconds above an empty program's start. */
+  | { readonly kind: "seconds"; readonly rows: RegExp; readonly atMost: number };
+
+/** "fuse-overlayfs" is 2.x where there is one, else the one on PATH. */
+function ratios(
+  rows: RegExp,
+  limits: { readonly peer: number; readonly kernel?: number },
+): readonly Target[] {
+  const peer: Target = { kind: "ratio", rows, to: "fuse-overlayfs", atMost: limits.peer };
+  if (limits.kernel === undefined) return [peer];
+  return [peer, { kind: "ratio", rows, to: "overlayfs", atMost: limits.kernel }];
+}
+
+export const TARGETS: readonly Target[] = [
+  ...ratios(/^first-write\/large$/, { peer: 1 / 500, kernel: 1 / 500 }),
+  { kind: "flat", rows: /^first-write\/huge$/, toRow: "first-write/tiny", atMost: 2 },
+  ...ratios(/^chmod\/large$/, { peer: 1 / 500 }),
+  { kind: "ratio", rows: /^chmod\/large$/, to: "overlayfs-metacopy", atMost: 1.5 },
+  ...ratios(/^read\//, { peer: 1, kernel: 1.1 }),
+  ...ratios(/^write$/, { peer: 1, kernel: 1.15 }),
+  ...ratios(/^random\//, { peer: 1, kernel: 1.2 }),
+  ...ratios(/^(walk|list)\/\d+\/10\/cold$/, { peer: 0.6, kernel: 3 }),
+  ...ratios(/^(walk|list)\/\d+\/10\/warm$/, { peer: 1, kernel: 1.2 }),
+  ...ratios(/^open-read\/.*\/cold$/, { peer: 0.8, kernel: 3 }),
+  ...ratios(/^open-read\/.*\/warm$/, { peer: 0.7, kernel: 2 }),
+  ...ratios(/^(create-unlink|untar|remove\/.*|apt-get)$/, { peer: 0.8, kernel: 3 }),
+  ...ratios(/^mount\/most$/, { peer: 0.5 }),
+  { kind: "seconds", rows: /^mount\/most$/, atMost: 0.2 },
+  { kind: "ratio", rows: /^commit\/(byte|files)$/, to: "fastest peer", atMost: 0.5 },
+];

@@ -1,0 +1,44 @@
+// strata in its three ways: its own FUSE session as root and in a user namespace, and fuse-native.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { MountJob } from "../../src/fuse/index.js";
+import { lowerNames, type Places, type Subject, type SubjectName } from "./subject.js";
+
+function strataSubject(
+  name: SubjectName,
+  where: Subject["where"],
+  missing: string | undefined,
+  extra: Partial<MountJob>,
+): Subject {
+  return {
+    name,
+    missing: existsSync("/dev/fuse") ? missing : "there is no /dev/fuse",
+    version: undefined,
+    where,
+    mount(places, profile) {
+      return { kind: "mount-strata", job: jobOf(places, extra), profile };
+    },
+    unmount: ({ root }) => ({ kind: "unmount-strata", target: root }),
+  };
+}
+
+function jobOf({ stack, upper, work, root, log }: Places, extra: Partial<MountJob>): MountJob {
+  const lowers = lowerNames(stack).map((layer) => join(stack.layersFolder, layer));
+  // As for the layers of a store: none of them holds ".wh." files.
+  return { target: root, lowers, upper, work, logFile: log, whFiles: false, ...extra };
+}
+
+export function strata(): Subject {
+  return strataSubject("strata", "here", undefined, { driver: "dev-fuse" });
+}
+
+export function strataRootless(): Subject {
+  const off = existsSync("/proc/self/ns/user") ? undefined : "there are no user namespaces";
+  return strataSubject("strata-rootless", "user-namespace", off, { driver: "dev-fuse" });
+}
+
+export function strataFuseNative(): Subject {
+  const missing = process.arch === "x64" ? undefined : "fuse-native is for x64 only";
+  return strataSubject("strata-fuse-native", "here", missing, { driver: "fuse-native" });
+}

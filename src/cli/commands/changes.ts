@@ -1,0 +1,91 @@
+// diff, commit.
+
+import type { Command } from "commander";
+import { commit, commitDirectory, diff } from "../../engine/index.js";
+import { EngineError } from "../../errors.js";
+import { textOf } from "../../path.js";
+import { progressBar } from "../progress-bar.js";
+import { collect } from "../repeatable.js";
+import { type GlobalOptions, openStore, print, printLine } from "../session.js";
+import { listFormat, printable, renderJsonLines } from "../table.js";
+
+interface CommitFlags {
+  readonly message?: string;
+  readonly author?: string;
+  readonly change?: string[];
+  readonly base?: string;
+  readonly dir?: string;
+}
+
+export function addChangeCommands(program: Command): void {
+  program
+    .command("diff <container>")
+    .description("list what a container changed: A added, C changed, D deleted")
+    .addOption(listFormat())
+    .action(async (name: string, options: { format: string }) => {
+      const changes = await diff(await openStore(program.opts<GlobalOptions>()), name);
+      const lines = changes.map(({ kind, path }) => ({ kind, path: `/${textOf(path)}` }));
+      if (options.format === "json") print(renderJsonLines(lines));
+      else print(lines.map(({ kind, path }) => `${kind} ${printable(path)}\n`).join(""));
+    });
+  program
+    .command("commit [container] [reference]")
+    .description("make a new image of a container's changes, or of a changed directory")
+    .option("-m, --message <text>", "commit message")
+    .option("-a, --author <name>", "author of the image")
+    .option(
+      "-c, --change <instruction>",
+      "Dockerfile instruction for the image (repeatable)",
+      collect,
+    )
+    .option("--base <image>", "with --dir: the image that the directory was made from")
+    .option("--dir <dir>", "with --base: the changed root")
+    .addHelpText(
+      "after",
+      `
+Prints the new image's ID. A mounted container may be committed while it is used.
+
+Examples:
+  strata commit -m "add nginx" -c 'CMD ["nginx"]' web site:1
+  strata commit --base debian:12 --dir ./root site:2`,
+    )
+    .action(async (first: string | undefined, second: string | undefined, flags: CommitFlags) => {
+      const store = await openStore(program.opts<GlobalOptions>());
+      const bar = progressBar();
+      const committed =
+        flags.base === undefined && flags.dir === undefined
+          ? await commit(store, { container: required(first), ...options(flags, second), ...bar })
+          : await commitDirectory(store, {
+              ...directoryOptions(flags, second),
+              ...options(flags, first),
+              ...bar,
+            });
+      bar.end();
+      printLine(committed.id);
+    });
+}
+
+function usage(state: string): EngineError {
+  return new EngineError("INVALID_ARGUMENT", `Cannot commit: ${state}`);
+}
+
+function required(container: string | undefined): string {
+  if (container === undefined) throw usage("name a container, or --base and --dir");
+  return container;
+}
+
+function directoryOptions(flags: CommitFlags, second: string | undefined) {
+  const { base, dir } = flags;
+  if (base === undefined || dir === undefined) throw usage("--base and --dir go together");
+  if (second !== undefined) throw usage("with --base and --dir there is no container");
+  return { base, directory: dir };
+}
+
+function options(flags: CommitFlags, reference: string | undefined) {
+  return {
+    ...(reference === undefined ? {} : { reference }),
+    ...(flags.message === undefined ? {} : { message: flags.message }),
+    ...(flags.author === undefined ? {} : { author: flags.author }),
+    ...(flags.change === undefined ? {} : { changes: flags.change }),
+  };
+}

@@ -1,0 +1,124 @@
+// mount, unmount, containers, rm.
+
+import { type Command, Option } from "commander";
+import { type ContainerLine, containers, mount, rm, unmount } from "../../engine/index.js";
+import { ago } from "../format.js";
+import { progressBar } from "../progress-bar.js";
+import { type GlobalOptions, note, openStore, print, printLine } from "../session.js";
+import { type Column, listFormat, renderJsonLines, renderTable } from "../table.js";
+
+export function addMountCommands(program: Command): void {
+  program
+    .command("mount <image> <dir>")
+    .description("mount an image's tree on an empty directory, or a container again")
+    .option("--name <name>", "name of the new container")
+    .option("--read-only", "refuse all changes")
+    .addOption(
+      new Option(
+        "--driver <driver>",
+        "who speaks with the kernel (default: what works here)",
+      ).choices(DRIVERS),
+    )
+    .addOption(
+      new Option(
+        "--copy-up <how>",
+        "what the first write to a file of the image copies (default: block)",
+      ).choices(COPY_UP),
+    )
+    .addHelpText(
+      "after",
+      `
+Prints the container's name. The mount stays until "strata unmount DIR".
+
+Examples:
+  strata mount --name web debian:12 /mnt/web
+  strata mount web /mnt/web              again, with its changes`,
+    )
+    .action(async (image: string, dir: string, options: MountOptions) => {
+      const store = await openStore(program.opts<GlobalOptions>());
+      const bar = progressBar();
+      const mounted = await mount(store, { image, target: dir, ...options, ...bar });
+      bar.end();
+      if (mounted.notice !== undefined) note(mounted.notice);
+      printLine(mounted.container.name);
+    });
+  program
+    .command("unmount <target...>")
+    .alias("umount")
+    .description("end a mount, by its directory or container; the changes are kept")
+    .option("-l, --lazy", "also while programs use it")
+    .action(async (targets: string[], options: { lazy?: boolean }) => {
+      const store = await openStore(program.opts<GlobalOptions>());
+      for (const target of targets) printLine((await unmount(store, { target, ...options })).name);
+    });
+  program
+    .command("containers")
+    .alias("ps")
+    .description("list the writable layers and where they are mounted")
+    .option("-q, --quiet", "only IDs")
+    .option("--no-trunc", "whole IDs")
+    .addOption(listFormat())
+    .action(async (options: ListOptions) => {
+      const store = await openStore(program.opts<GlobalOptions>());
+      print(renderContainers(await containers(store), options));
+    });
+  program
+    .command("rm <container...>")
+    .description("remove containers with everything that was written in them")
+    .option("-f, --force", "unmount them first")
+    .action(async (names: string[], options: { force?: boolean }) => {
+      const store = await openStore(program.opts<GlobalOptions>());
+      for (const container of names) {
+        await rm(store, { container, ...options });
+        printLine(container);
+      }
+    });
+}
+
+const DRIVERS = ["dev-fuse", "fuse-native"] as const;
+const COPY_UP = ["block", "whole"] as const;
+
+interface MountOptions {
+  readonly name?: string;
+  readonly readOnly?: boolean;
+  readonly driver?: (typeof DRIVERS)[number];
+  readonly copyUp?: (typeof COPY_UP)[number];
+}
+
+interface ListOptions {
+  readonly quiet?: boolean;
+  readonly trunc: boolean;
+  readonly format: string;
+}
+
+function renderContainers(lines: readonly ContainerLine[], options: ListOptions): string {
+  const shown = (id: string) => (options.trunc ? id.slice(0, 12) : id);
+  if (options.quiet === true)
+    return lines.map(({ container }) => `${shown(container.id)}\n`).join("");
+  const columns: Column<ContainerLine>[] = [
+    { title: "CONTAINER ID", cell: ({ container }) => shown(container.id) },
+    { title: "IMAGE", cell: ({ container }) => container.imageName },
+    { title: "CREATED", cell: ({ container }) => ago(container.createdAt) },
+    { title: "STATUS", cell: ({ mount }) => statusOf(mount) },
+    { title: "NAMES", cell: ({ container }) => container.name },
+  ];
+  if (options.format !== "json") return renderTable(columns, lines);
+  return renderJsonLines(
+    lines.map(({ container, mount }) => ({
+      ID: shown(container.id),
+      Image: container.imageName,
+      ImageID: container.imageId,
+      CreatedAt: container.createdAt.toISOString(),
+      State: mount?.state ?? "unmounted",
+      Mount: mount?.target ?? "",
+      Pid: mount?.pid ?? 0,
+      Names: container.name,
+    })),
+  );
+}
+
+function statusOf(mount: ContainerLine["mount"]): string {
+  if (mount === undefined) return "Unmounted";
+  if (mount.state === "dead") return `Dead on ${mount.target} (its process is gone)`;
+  return `Mounted on ${mount.target}`;
+}

@@ -1,0 +1,40 @@
+// The text of `strata-overlay --help`.
+
+export const HELP = `Usage: strata-overlay [OPTIONS] -o lowerdir=DIR[:DIR...][,upperdir=DIR,workdir=DIR][,...] MOUNT_POINT
+       strata-overlay SOURCE MOUNT_POINT -o ...      as mount(8) calls it
+
+Mounts directories as one tree: lowerdir is the stack of read-only layers, topmost first; changes
+go to upperdir. Without upperdir the mount is read-only. It returns when the tree can be used, and
+is ended by umount or fusermount3 -u. The command line is that of fuse-overlayfs.
+
+  -o OPTION[,OPTION...]  mount options; "\\\\," and "\\\\:" stand for themselves in paths
+  -f                     stay in the foreground
+  -d                     stay in the foreground and say what happens
+  -V, --version          print the version
+  -h, --help             print this
+
+Mount options
+  lowerdir=DIR[:DIR...]  the lower layers
+  upperdir=DIR           the layer that takes the changes
+  workdir=DIR            an empty directory on upperdir's file system
+  ro                     nothing can be changed, though there is an upperdir
+  uidmapping=ID:SHOWN:COUNT[:...]  user ids on the disk and as they are shown; gidmapping alike
+  squash_to_root         all files are shown as root's; squash_to_uid=ID, squash_to_gid=ID
+  xattr_permissions=1|2  owners and modes that can't be set are recorded in security.fuseoverlayfs.
+                         override_stat (1) or user.containers.override_stat (2)
+  noacl                  no POSIX ACLs
+  volatile, fsync=0      nothing is synced: the upper is lost if the machine crashes
+  passthrough=off        large files are read through this process too: slower, and who has one open for
+                         reading sees what is written to it after its first change (else: on reopening)
+  timeout=SECONDS        how long the kernel may believe names and attributes (for ever)
+  redirect_dir=on|follow|nofollow|off  off, follow: a directory of a lower layer can't be renamed
+  metacopy=on            chmod and the like copy no data, for good: other tools need this option too
+  copy_up=block|whole    the first write to a lower file copies what is written, the rest later and at
+                         the latest when the mount ends (block); or all of it at once
+  userxattr              the layers' marks are user.overlay.* xattrs
+  context=LABEL          SELinux label; fscontext, defcontext, rootcontext alike
+  nodev, nosuid, noexec, noatime, nodiratime, sync, dirsync; allow_other, allow_root
+  fsname=NAME, subtype=NAME   as what the mount is listed
+Always so, whatever is said: default_permissions, static_nlink, xino, index. Options that
+are unknown are ignored; -d names them.
+`;

@@ -1,0 +1,47 @@
+// The command line: global options, and one function for each family of commands.
+
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { addArchiveCommands } from "./commands/archives.js";
+import { addChangeCommands } from "./commands/changes.js";
+import { addImageCommands } from "./commands/images.js";
+import { addMountCommands } from "./commands/mounts.js";
+import { addRegistryCommands } from "./commands/registry.js";
+import { addStoreCommands } from "./commands/store.js";
+
+const EXAMPLES = `
+Examples:
+  strata pull debian:12                  get an image from a registry
+  strata load -i debian.tar              read an image archive (docker or OCI)
+  strata mount --name web debian /mnt    mount it, changes go to the container "web"
+  strata diff web                        what was changed
+  strata commit -m "add nginx" web site  the changes become a layer of a new image
+  strata unmount /mnt
+  strata save -o site.tar site           write it for docker, podman, skopeo
+
+Run "strata COMMAND --help" for the options of a command.`;
+
+/** The whole program, ready to parse. Errors of usage are thrown as CommanderError. */
+export function buildProgram(): Command {
+  const program = new Command("strata")
+    .description("Stack image layers, mount the merged tree, commit what was changed.")
+    .version(`strata version ${ownVersion()}`, "-v, --version", "print the version")
+    .option("--root <dir>", "the store (default: $STRATA_ROOT, /var/lib/strata as root)")
+    .option("--debug", "print the stack of an error")
+    .helpCommand(false)
+    .showHelpAfterError('Run "strata --help" for more.')
+    .addHelpText("after", EXAMPLES);
+  addRegistryCommands(program);
+  addArchiveCommands(program);
+  addImageCommands(program);
+  addMountCommands(program);
+  addChangeCommands(program);
+  addStoreCommands(program);
+  return program;
+}
+
+function ownVersion(): string {
+  const path = new URL("../../../package.json", import.meta.url);
+  const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string };
+  return version;
+}

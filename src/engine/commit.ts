@@ -1,0 +1,139 @@
+// commit: a container's changes, or those of a plain directory, become one more layer of an image.
+// The layer is stored as an uncompressed archive: one pass, one hash, digest = diff ID.
+
+import { stat } from "node:fs/promises";
+import type { Digest } from "../digest.js";
+import { EngineError } from "../errors.js";
+import {
+  appendLayer,
+  applyConfigChanges,
+  type Image,
+  imageIdOf,
+  layerDescriptor,
+  putImage,
+} from "../image/index.js";
+import { compareTrees, type DiffEntry, directoryTree, writeDiff } from "../layer/index.js";
+import { hasCode } from "../node-errors.js";
+import type { Reference } from "../oci/index.js";
+import type { Store } from "../store/index.js";
+import { paused } from "./paused.js";
+import { presentTime } from "./present-time.js";
+import { type Progress, unpackProgress } from "./progress.js";
+import { openContainer, openImage } from "./stack.js";
+import { targetReference } from "./target-reference.js";
+
+/** What the new image says of itself. */
+export interface CommitOptions {
+  /** The new image has no name unless this is given. */
+  readonly reference?: string;
+  readonly message?: string;
+  readonly author?: string;
+  /** Dockerfile instructions: "CMD [\"sh\"]", "ENV A=b". */
+  readonly changes?: readonly string[];
+  /** Now, or $SOURCE_DATE_EPOCH, unless given. */
+  readonly created?: Date;
+  readonly progress?: Progress;
+}
+
+export interface CommitRequest extends CommitOptions {
+  /** Name, ID or the start of an ID; mounted or not. */
+  readonly container: string;
+}
+
+export interface CommitDirectoryRequest extends CommitOptions {
+  /** The image that the directory was made from. */
+  readonly base: string;
+  /** A whole root: what the merged tree is to be. */
+  readonly directory: string;
+}
+
+export interface Committed {
+  readonly id: Digest;
+  readonly reference: Reference | undefined;
+  /** Of the new layer's archive. */
+  readonly layerSizeBytes: number;
+}
+
+/** Throws EngineError NOT_FOUND, INVALID_ARGUMENT, IN_USE; FsError (ENOSPC …): then the store is as before. */
+export async function commit(store: Store, request: CommitRequest): Promise<Committed> {
+  const container = await store.containers.get(request.container);
+  await using _container = await store.containers.lock(container.id).acquire("exclusive");
+  await using _lock = await store.lock.acquire("shared");
+  const base = await store.image(container.manifest);
+  // Refused before the work is done.
+  checkOptions(base, request);
+  await using _pause = await paused(store, container);
+  const merged = await openContainer(store, container);
+  try {
+    return await commitEntries(store, base, merged.changes(), request);
+  } finally {
+    merged.close();
+  }
+}
+
+/** As commit, for a directory that holds the whole changed tree. */
+export async function commitDirectory(
+  store: Store,
+  request: CommitDirectoryRequest,
+): Promise<Committed> {
+  await requireDirectory(request.directory);
+  await using _lock = await store.lock.acquire("shared");
+  const base = await store.resolve(request.base);
+  checkOptions(base, request);
+  await store.unpack(base, unpackProgress(base.config.diffIds, request.progress));
+  const image = await openImage(store, base.chain);
+  try {
+    using changed = directoryTree(request.directory);
+    return await commitEntries(store, base, compareTrees(image.tree(), changed), request);
+  } finally {
+    image.close();
+  }
+}
+
+async function requireDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error;
+    throw new EngineError("NOT_FOUND", `Cannot commit "${path}": no such directory`);
+  });
+  if (found.isDirectory()) return;
+  throw new EngineError("INVALID_ARGUMENT", `Cannot commit "${path}": it is not a directory`);
+}
+
+function checkOptions(base: Image, options: CommitOptions): void {
+  if (options.reference !== undefined) targetReference(options.reference);
+  applyConfigChanges(base, options.changes ?? []);
+}
+
+async function commitEntries(
+  store: Store,
+  base: Image,
+  entries: Iterable<DiffEntry>,
+  options: CommitOptions,
+): Promise<Committed> {
+  await using writer = await store.blobs.writer({ digest: "given" });
+  const written = await writeDiff(entries, async (chunk) => {
+    await writer.write(chunk);
+    options.progress?.({
+      object: options.reference ?? "layer",
+      action: "writing",
+      doneBytes: writer.sizeBytes,
+      totalBytes: undefined,
+    });
+  });
+  const blob = await writer.commit({ digest: written.diffId, sizeBytes: written.sizeBytes });
+  const appended = appendLayer(base, {
+    descriptor: layerDescriptor(blob),
+    diffId: written.diffId,
+    createdBy: "strata commit",
+    created: options.created ?? presentTime(),
+    ...(options.author === undefined ? {} : { author: options.author }),
+    ...(options.message === undefined ? {} : { comment: options.message }),
+  });
+  const image = applyConfigChanges(appended, options.changes ?? []);
+  const reference =
+    options.reference === undefined ? undefined : targetReference(options.reference);
+  const descriptor = await putImage(store, image);
+  if (reference === undefined) await store.references.keep(descriptor);
+  else await store.references.set(reference, descriptor);
+  return { id: imageIdOf(image), reference, layerSizeBytes: written.sizeBytes };
+}

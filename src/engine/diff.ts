@@ -1,0 +1,74 @@
+// diff: what a container changed of its image, as docker's A, C and D lines.
+
+import type { DiffEntry } from "../layer/index.js";
+import type { Node, Overlay } from "../overlay/index.js";
+import { componentsOf, type LayerPath } from "../path.js";
+import type { Store } from "../store/index.js";
+import { paused } from "./paused.js";
+import { openContainer, openImage } from "./stack.js";
+
+/** A: added. C: changed, itself or something below it. D: deleted. */
+export type ChangeKind = "A" | "C" | "D";
+
+export interface Change {
+  readonly kind: ChangeKind;
+  /** Below the root of the tree, which is "". */
+  readonly path: LayerPath;
+}
+
+/** Throws EngineError NOT_FOUND, INVALID_ARGUMENT. */
+export async function diff(store: Store, idOrName: string): Promise<Change[]> {
+  const container = await store.containers.get(idOrName);
+  await using _lock = await store.containers.lock(container.id).acquire("exclusive");
+  await using _pause = await paused(store, container);
+  const base = await openImage(store, container.chain);
+  const merged = await openContainer(store, container);
+  try {
+    const changes = [...changesOf(base, merged)];
+    return changes.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  } finally {
+    merged.close();
+    base.close();
+  }
+}
+
+/** The root itself is no line: docker has none for it. */
+function* changesOf(base: Overlay, merged: Overlay): Generator<Change> {
+  const seen = new Set<LayerPath>();
+  const opaque: LayerPath[] = [];
+  for (const entry of merged.changes()) {
+    if (entry.path === "" && entry.kind === "entry") continue;
+    if (entry.kind === "opaque") opaque.push(entry.path);
+    else yield* changeOf(base, entry, seen);
+  }
+  for (const path of opaque) yield* hiddenBy(base, path, seen);
+}
+
+function* changeOf(base: Overlay, entry: DiffEntry, seen: Set<LayerPath>): Generator<Change> {
+  const below = nodeAt(base, entry.path);
+  if (entry.kind === "whiteout") {
+    if (below !== undefined) yield { kind: "D", path: entry.path };
+    return;
+  }
+  seen.add(entry.path);
+  yield { kind: below === undefined ? "A" : "C", path: entry.path };
+}
+
+/** The names of the image that an opaque directory hides and does not have itself. */
+function* hiddenBy(base: Overlay, path: LayerPath, seen: Set<LayerPath>): Generator<Change> {
+  const directory = nodeAt(base, path);
+  if (directory === undefined || !directory.isDirectory) return;
+  for (const { name } of base.opendir(directory).entries) {
+    const child = (path === "" ? name : `${path}/${name}`) as LayerPath;
+    if (name !== "." && name !== ".." && !seen.has(child)) yield { kind: "D", path: child };
+  }
+}
+
+function nodeAt(tree: Overlay, path: LayerPath): Node | undefined {
+  let node: Node | undefined = tree.root;
+  for (const name of componentsOf(path)) {
+    if (node === undefined || !node.isDirectory) return undefined;
+    node = tree.lookup(node, name);
+  }
+  return node;
+}

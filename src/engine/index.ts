@@ -1,0 +1,32 @@
+// The door of engine/: every verb with its request and result.
+
+export { check } from "./check.js";
+export {
+  type CommitDirectoryRequest,
+  type CommitOptions,
+  type CommitRequest,
+  type Committed,
+  commit,
+  commitDirectory,
+} from "./commit.js";
+export { type ContainerLine, containers } from "./containers.js";
+export { type Change, type ChangeKind, diff } from "./diff.js";
+export { type HistoryStep, history } from "./history.js";
+export { type ImageLine, type ImagesRequest, images } from "./images.js";
+export { type ImportRequest, importArchive } from "./import.js";
+export { type Inspection, inspect } from "./inspect.js";
+export { type LoadRequest, load } from "./load.js";
+export { type LoginRequest, type LogoutRequest, login, logout, registryDomain } from "./login.js";
+export { type MountedContainer, type MountRequest, mount } from "./mount.js";
+export { openStore, type Store } from "./open-store.js";
+export type { Progress, ProgressEvent } from "./progress.js";
+export { type PruneRequest, prune } from "./prune.js";
+export { isBareName, type PulledImage, type PullRequest, pull } from "./pull.js";
+export { type PushedImage, type PushRequest, push } from "./push.js";
+export { type RemoveRequest, rm } from "./rm.js";
+export { type RemovedImage, type RemoveImageRequest, rmi } from "./rmi.js";
+export { type SaveRequest, save } from "./save.js";
+export { type SearchRequest, search } from "./search.js";
+export { type TagRequest, tag } from "./tag.js";
+export type { LayerState, OnTransfer, TransferEvent } from "./transfer.js";
+export { type UnmountRequest, unmount } from "./unmount.js";

@@ -1,0 +1,123 @@
+// mount: an image's merged tree on a directory, under a writable layer of its own (a container) or
+// read-only. A container that exists is mounted again with all its changes.
+
+import { EngineError } from "../errors.js";
+import { type FuseDriver, mountInProcess } from "../fuse/index.js";
+import type { Container, ImageRecord, Store } from "../store/index.js";
+import { features } from "../sys/index.js";
+import { checkMountPoint } from "./mount-point.js";
+import { type Progress, unpackProgress } from "./progress.js";
+import { layersOf } from "./stack.js";
+
+export interface MountRequest {
+  /** An image (reference, ID), or else an existing container (name, ID). */
+  readonly image: string;
+  /** An empty directory. */
+  readonly target: string;
+  /** Of the new container; its short ID unless given. */
+  readonly name?: string;
+  readonly readOnly?: boolean;
+  /** Who speaks with the kernel; chosen by what this user may do if absent. */
+  readonly driver?: FuseDriver;
+  /** What the first write to a file of the image copies; "block" if absent. */
+  readonly copyUp?: "block" | "whole";
+  readonly progress?: Progress;
+}
+
+/** What mount made. It stays mounted after this process ends, until it is unmounted. */
+export interface MountedContainer {
+  readonly container: Container;
+  /** With links resolved. */
+  readonly target: string;
+  /** The mount process. */
+  readonly pid: number;
+  /** What the user should know of this mount: one line. */
+  readonly notice?: string;
+}
+
+/** Throws EngineError NOT_FOUND, INVALID_ARGUMENT, IN_USE, ALREADY_EXISTS, DATA_LOSS, UNAVAILABLE; FsError. */
+export async function mount(store: Store, request: MountRequest): Promise<MountedContainer> {
+  const target = await checkMountPoint(request.target, store.root);
+  const { container, fresh } = await containerFor(store, request);
+  try {
+    return await mountContainer(store, container, { ...request, target });
+  } catch (error) {
+    if (fresh) await store.containers.remove(container.id);
+    throw error;
+  }
+}
+
+async function containerFor(
+  store: Store,
+  request: MountRequest,
+): Promise<{ container: Container; fresh: boolean }> {
+  await using _lock = await store.lock.acquire("shared");
+  const image = await findImage(store, request);
+  if (image === undefined) {
+    return { container: await store.containers.get(request.image), fresh: false };
+  }
+  await store.unpack(image, unpackProgress(image.config.diffIds, request.progress));
+  const container = await store.containers.create({
+    image,
+    imageName: request.image,
+    ...(request.name === undefined ? {} : { name: request.name }),
+  });
+  return { container, fresh: true };
+}
+
+/** undefined when the text names a container and no image. */
+async function findImage(store: Store, request: MountRequest): Promise<ImageRecord | undefined> {
+  try {
+    return await store.resolve(request.image);
+  } catch (error) {
+    const absent = error instanceof EngineError && error.code === "NOT_FOUND";
+    if (!absent || !(await hasContainer(store, request.image))) throw error;
+    return undefined;
+  }
+}
+
+async function hasContainer(store: Store, text: string): Promise<boolean> {
+  const all = await store.containers.list();
+  return all.some(({ id, name }) => name === text || (text.length >= 4 && id.startsWith(text)));
+}
+
+async function mountContainer(
+  store: Store,
+  container: Container,
+  request: MountRequest,
+): Promise<MountedContainer> {
+  const { id } = container;
+  const { target } = request;
+  await using _lock = await store.containers.lock(id).acquire("exclusive", { waitMs: 5000 });
+  const mounted = await store.containers.mountState(id);
+  if (mounted !== undefined) {
+    throw new EngineError(
+      "IN_USE",
+      `Cannot mount container "${container.name}": it is mounted on ${mounted.target} already`,
+    );
+  }
+  const { upper, work, log } = store.containers.paths(id);
+  const layers = await layersOf(store, container.chain);
+  const lowers = layers.map(({ chainId }) => store.layers.path(chainId));
+  const formats = [store.layers.format, ...layers.map(({ format }) => format)];
+  const isRecorded = formats.some(({ ownership }) => ownership === "override");
+  const { pid, notice } = await mountInProcess({
+    target,
+    source: `strata:${container.name}`,
+    logFile: log,
+    // The store's layers have none: apply made them whiteouts of the overlay.
+    whFiles: false,
+    ownership: isRecorded ? "override" : "native",
+    // In a namespace of one's own the user is root, and the kernel's checks are right.
+    permissions: isRecorded && !features().mount ? "owner-only" : "checked",
+    lowers,
+    // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
+    upper,
+    work,
+    readOnly: request.readOnly === true,
+    ...(request.driver === undefined ? {} : { driver: request.driver }),
+    ...(request.copyUp === undefined ? {} : { copyUp: request.copyUp }),
+  });
+  await store.containers.setMounted(id, { target, pid });
+  return { container, target, pid, ...(notice === undefined ? {} : { notice }) };
+}

@@ -1,0 +1,24 @@
+// prune: removes what no name and no container needs, and what crashes left behind.
+
+import type { GarbageReport, Store } from "../store/index.js";
+
+export interface PruneRequest {
+  /** Only say what would go. */
+  readonly dryRun?: boolean;
+  /** Dangling images, too: those that no name points at. */
+  readonly dangling?: boolean;
+}
+
+/** Throws EngineError IN_USE when another process keeps the store busy for long. */
+export async function prune(store: Store, request: PruneRequest = {}): Promise<GarbageReport> {
+  await using held = await store.lock.acquire("exclusive", { waitMs: 30_000 });
+  if (request.dangling === true && request.dryRun !== true) {
+    const needed = new Set((await store.containers.list()).map(({ manifest }) => manifest.digest));
+    for (const { reference, descriptor } of await store.references.list()) {
+      if (reference === undefined && !needed.has(descriptor.digest)) {
+        await store.references.deleteImage(descriptor.digest);
+      }
+    }
+  }
+  return await store.collectGarbage({ held, ...(request.dryRun === true ? { dryRun: true } : {}) });
+}

@@ -1,0 +1,45 @@
+// The layers of a container or image, opened to be read in this process: for diff and commit, which
+// look at the same directories that a mount serves, but never through the mount.
+
+import type { ChainId } from "../digest.js";
+import { EngineError } from "../errors.js";
+import { type Layer, openDirectoryLayer, openDirectoryUpper } from "../layer/index.js";
+import { Overlay } from "../overlay/index.js";
+import type { Container, LayerInfo, Store } from "../store/index.js";
+
+/** The unpacked layers of a chain, topmost first. Throws EngineError DATA_LOSS when one is missing. */
+export async function layersOf(store: Store, chain: readonly ChainId[]): Promise<LayerInfo[]> {
+  const layers = await Promise.all(
+    chain.map(async (chainId) => {
+      const info = await store.layers.info(chainId);
+      if (info !== undefined) return info;
+      throw new EngineError("DATA_LOSS", `Cannot open layer "${chainId}": it is not unpacked`);
+    }),
+  );
+  return layers.reverse();
+}
+
+/** Opens layers for reading, topmost first. The caller closes them. */
+export function openStack(store: Store, layers: readonly LayerInfo[]): Layer[] {
+  return layers.map(({ chainId, format }) =>
+    openDirectoryLayer(store.layers.path(chainId), { ...format, whFiles: false }),
+  );
+}
+
+/** The tree of a container's image, without the container's own changes. Close it. */
+export async function openImage(store: Store, chain: readonly ChainId[]): Promise<Overlay> {
+  return new Overlay({ stack: openStack(store, await layersOf(store, chain)) });
+}
+
+/**
+ * A container's merged tree, read beside the mount process that may be changing it. Close it.
+ * Consistent only while the container is not mounted or its mount is paused.
+ */
+export async function openContainer(store: Store, container: Container): Promise<Overlay> {
+  const { upper, work } = store.containers.paths(container.id);
+  const stack = openStack(store, await layersOf(store, container.chain));
+  return new Overlay({
+    stack,
+    upper: openDirectoryUpper(upper, work, { ...store.layers.format, observe: true }),
+  });
+}

@@ -1,0 +1,30 @@
+// The door of fuse/: mounting a stack of layers in a process of its own, and talking to it.
+
+export {
+  mountStatistics,
+  pauseMount,
+  resumeMount,
+  shutdownMount,
+} from "./mount/mount-control.js";
+export {
+  findMountProcess,
+  type MountedProcess,
+  mountInProcess,
+  type UnmountOptions,
+  unmount,
+} from "./mount/mount-in-process.js";
+export {
+  type FuseDriver,
+  type MountFlag,
+  type MountJob,
+  type MountReport,
+  SMALL_FILE_BYTES,
+} from "./mount/mount-job.js";
+export { serveMount } from "./mount/mount-service.js";
+export {
+  findMount,
+  type MountEntry,
+  readMountTable,
+  STRATA_MOUNT_TYPE,
+} from "./mount/mount-table.js";
+export type { SessionStatistics } from "./session/fuse-session.js";

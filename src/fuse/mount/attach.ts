@@ -1,0 +1,107 @@
+// Mounting and detaching as the kernel sees it: directly where that is allowed, else through
+// fusermount3.
+
+import { writeFileSync } from "node:fs";
+import { errno, isFsError } from "../../errors.js";
+import { bytesOf } from "../../path.js";
+import {
+  close,
+  features,
+  MNT_DETACH,
+  MS_DIRSYNC,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_SYNCHRONOUS,
+  mountFuse,
+  mountFuseRootless,
+  openFuseDevice,
+  umount2,
+  unmountRootless,
+} from "../../sys/index.js";
+import type { MountFlag, MountJob } from "./mount-job.js";
+import { findMount, STRATA_SUBTYPE } from "./mount-table.js";
+
+const ROOT_MODE = 0o040000;
+const READ_AHEAD_KB = 1024;
+
+const MS_FLAGS: Readonly<Record<MountFlag, number>> = {
+  nodev: MS_NODEV,
+  nosuid: MS_NOSUID,
+  noexec: MS_NOEXEC,
+  noatime: MS_NOATIME,
+  nodiratime: MS_NODIRATIME,
+  sync: MS_SYNCHRONOUS,
+  dirsync: MS_DIRSYNC,
+};
+
+/** Mounts and returns the descriptor of the connection. Throws FsError or EngineError. */
+export function attach(job: MountJob): number {
+  if (!features().mount) return attachRootless(job);
+  const fd = openFuseDevice();
+  try {
+    mountFuse(fd, bytesOf(job.target), {
+      source: job.source ?? STRATA_SUBTYPE,
+      subtype: job.subtype ?? STRATA_SUBTYPE,
+      flags: (job.flags ?? []).reduce(
+        (flags, name) => flags | MS_FLAGS[name],
+        job.readOnly === true ? MS_RDONLY : 0,
+      ),
+      rootMode: ROOT_MODE,
+      uid: process.geteuid?.() ?? 0,
+      gid: process.getegid?.() ?? 0,
+      allowOther: job.permissions !== "owner-only" && (job.allowOther ?? true),
+      defaultPermissions: job.permissions !== "owner-only",
+      more: job.securityOptions ?? [],
+    });
+    return fd;
+  } catch (error) {
+    close(fd);
+    // CAP_SYS_ADMIN in a user namespace that doesn't own the mount namespace is of no use.
+    if (isFsError(error, errno.EPERM)) return attachRootless(job);
+    throw error;
+  }
+}
+
+function attachRootless(job: MountJob): number {
+  // In fusermount3's option list a comma or backslash of a value is escaped (libfuse, lib/mount.c).
+  const escaped = (text: string): string => text.replace(/[\\,]/g, "\\$&");
+  const options = [
+    job.readOnly === true ? "ro" : "rw",
+    "nosuid",
+    "nodev",
+    ...(job.permissions === "owner-only" ? [] : ["default_permissions"]),
+    ...(job.flags ?? []).filter((name) => name !== "nosuid" && name !== "nodev"),
+    `fsname=${escaped(job.source ?? STRATA_SUBTYPE)}`,
+    `subtype=${escaped(job.subtype ?? STRATA_SUBTYPE)}`,
+    ...(job.allowOther === true && job.permissions !== "owner-only" ? ["allow_other"] : []),
+  ];
+  return mountFuseRootless(bytesOf(job.target), options.join(","));
+}
+
+/** Takes the mount out of the tree at once; it goes on for those who still use it. Throws. */
+export function detach(target: string): void {
+  try {
+    umount2(bytesOf(target), MNT_DETACH);
+  } catch (error) {
+    if (!isFsError(error, errno.EPERM)) throw error;
+    unmountRootless(bytesOf(target), { lazy: true });
+  }
+}
+
+/**
+ * Lets the kernel ask for more at once than its 128 KiB: READ requests are as long as the
+ * read-ahead. Only root may; a mount without it is slower and nothing else.
+ */
+export function raiseReadAhead(target: string): void {
+  const entry = findMount(target);
+  if (entry === undefined) return;
+  try {
+    writeFileSync(`/sys/class/bdi/${entry.device}/read_ahead_kb`, String(READ_AHEAD_KB));
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+  }
+}

@@ -1,0 +1,160 @@
+// Starting and ending mount processes, from the outside. These functions never touch the mounted
+// tree itself.
+
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { EngineError, errno, isFsError } from "../../errors.js";
+import { bytesOf } from "../../path.js";
+import { umount2, unmountRootless } from "../../sys/index.js";
+import { detach } from "./attach.js";
+import type { FuseDriver, MountJob, MountReport } from "./mount-job.js";
+import { findMount, STRATA_MOUNT_TYPE } from "./mount-table.js";
+
+const PROCESS_FILE = fileURLToPath(new URL("./mount-process.js", import.meta.url));
+/** All that is made for a new inode lives on: copying it while the young heap is small is in vain. */
+const NODE_FLAGS = ["--min-semi-space-size=16"];
+const BUSY_RETRY_MS = 50;
+const BUSY_RETRIES = 20;
+const GONE_POLL_MS = 5;
+const GONE_TIMEOUT_MS = 10_000;
+
+/** A mount that stands, served by a process of its own until it is unmounted. */
+export interface MountedProcess {
+  readonly pid: number;
+  readonly target: string;
+  readonly driver: FuseDriver;
+  /** What the user should know of this mount: one line. */
+  readonly notice?: string;
+}
+
+/**
+ * Mounts in a new process, which outlives this one. Resolves when the tree can be used.
+ * Rejects with EngineError UNAVAILABLE and the process's own message.
+ */
+export async function mountInProcess(job: MountJob): Promise<MountedProcess> {
+  const log = openSync(job.logFile, "a", 0o600);
+  try {
+    // The target is an argument only for people who read `ps`, and for findMountProcess.
+    const child = spawn(process.execPath, [...NODE_FLAGS, PROCESS_FILE, job.target], {
+      detached: true,
+      cwd: "/",
+      stdio: ["ignore", log, log, "pipe", "pipe"],
+    });
+    const started = new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+    const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
+    await started;
+    const [, , , jobPipe, reportPipe] = child.stdio;
+    (jobPipe as Writable).end(JSON.stringify(job));
+    const line = await text(reportPipe as Readable);
+    const report = parseReport(line, job.logFile);
+    if ("error" in report) {
+      // Until then the upper is in use, and what was made for the mount can't be removed.
+      await exited;
+      throw new EngineError("UNAVAILABLE", `Cannot mount "${job.target}": ${report.error}`);
+    }
+    child.unref();
+    const { driver, notice } = report;
+    const mounted = { pid: child.pid ?? 0, target: job.target, driver };
+    return notice === undefined ? mounted : { ...mounted, notice };
+  } finally {
+    closeSync(log);
+  }
+}
+
+function parseReport(line: string, logFile: string): MountReport {
+  if (line === "") return { error: `the mount process ended at once (see ${logFile})` };
+  return JSON.parse(line) as MountReport;
+}
+
+/** How to unmount. */
+export interface UnmountOptions {
+  /** The mount process; found by its arguments if absent. */
+  readonly pid?: number;
+  /** A mount in use is taken out of the tree now, and ends when its last user does. */
+  readonly lazy?: boolean;
+}
+
+/**
+ * Unmounts and waits until the mount process is gone, so that the upper may be used by others.
+ * Throws EngineError NOT_FOUND (no mount of ours there) or IN_USE.
+ */
+export async function unmount(target: string, options: UnmountOptions = {}): Promise<void> {
+  if (findMount(target)?.type !== STRATA_MOUNT_TYPE) {
+    throw new EngineError("NOT_FOUND", `Cannot unmount "${target}": nothing of strata is mounted`);
+  }
+  const pid = options.pid ?? findMountProcess(target);
+  if (options.lazy === true) {
+    detach(target);
+  } else {
+    await unmountWhenFree(target);
+  }
+  if (pid === undefined) return;
+  for (let waited = 0; isRunning(pid); waited += GONE_POLL_MS) {
+    if (waited > GONE_TIMEOUT_MS) {
+      // Lazily unmounted and still in use: the process stays as long as its users.
+      if (options.lazy === true) return;
+      throw new EngineError("IN_USE", `Cannot unmount "${target}": process ${pid} goes on`);
+    }
+    await sleep(GONE_POLL_MS);
+  }
+}
+
+/** A mount is busy for a moment after its last user has gone: tries for a second. */
+async function unmountWhenFree(target: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      umount2(bytesOf(target), 0);
+      return;
+    } catch (error) {
+      if (isFsError(error, errno.EPERM)) {
+        unmountRootless(bytesOf(target));
+        return;
+      }
+      if (!isFsError(error, errno.EBUSY)) throw error;
+      if (tries > BUSY_RETRIES) {
+        throw new EngineError("IN_USE", `Cannot unmount "${target}": it is in use`);
+      }
+    }
+    await sleep(BUSY_RETRY_MS);
+  }
+}
+
+/** The process that serves a target, by its arguments. */
+export function findMountProcess(target: string): number | undefined {
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const argv = readProcFile(Number(name), "cmdline").split("\0");
+    const file = argv.indexOf(PROCESS_FILE);
+    if (file > 0 && argv[file + 1] === target && isRunning(Number(name))) return Number(name);
+  }
+  return undefined;
+}
+
+/** Empty for a process that is gone. */
+function readProcFile(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "errno" in error) return "";
+    throw error;
+  }
+}
+
+/**
+ * A zombie is gone: it only waits for its parent to look. But a process whose main thread alone
+ * has ended shows as one, too; its other threads hold the mount.
+ */
+function isRunning(pid: number): boolean {
+  const stat = readProcFile(pid, "stat");
+  if (stat === "") return false;
+  // After the name in parentheses: state is the third field, num_threads the twentieth.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return !/^[ZX]/.test(fields[0] ?? "") || Number(fields[17]) > 1;
+}

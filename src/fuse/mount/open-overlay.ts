@@ -1,0 +1,77 @@
+// The overlay that a job asks for: its layers opened, in the thread that will serve them.
+
+import { EngineError } from "../../errors.js";
+import { type DirectoryLayerOptions, openDirectoryLayer } from "../../layer/directory-layer.js";
+import { openDirectoryUpper } from "../../layer/directory-upper.js";
+import type { DirectoryUpperOptions } from "../../layer/upper-options.js";
+import { OVERRIDE_STAT, PRIVILEGED_OVERRIDE_STAT } from "../../layer/whiteout.js";
+import { lockWithin } from "../../layer/work-directory.js";
+import { Overlay } from "../../overlay/overlay.js";
+import { bytesOf } from "../../path.js";
+import { AT_FDCWD, O_DIRECTORY, O_RDONLY, openAt } from "../../sys/index.js";
+import type { MountJob } from "./mount-job.js";
+import { askForUpper } from "./upper-wanted.js";
+
+/** How all layers of the mount are written. */
+type LayerDialect = Pick<DirectoryLayerOptions, "ownership" | "xattrPrefix" | "followRedirects">;
+
+/** How long an upper may still be another mount's that has just been unmounted. */
+const LOCK_WAIT_MS = 2000;
+
+function recordedUpper(job: MountJob): Pick<DirectoryUpperOptions, "ownership" | "recordName"> {
+  if (job.permissionRecord === undefined) return {};
+  const isPrivileged = job.permissionRecord === "privileged";
+  return {
+    ownership: "override",
+    recordName: isPrivileged ? PRIVILEGED_OVERRIDE_STAT : OVERRIDE_STAT,
+  };
+}
+
+/** For as long as this process lives: another mount might bring another work directory. */
+function lockUpper(job: MountJob, path: string, work: string): void {
+  const fd = openAt(AT_FDCWD, bytesOf(path), O_RDONLY | O_DIRECTORY);
+  if (lockWithin(fd, 0) || askForUpper(work, () => lockWithin(fd, LOCK_WAIT_MS))) return;
+  const state = `upperdir "${path}" is in use by another mount`;
+  throw new EngineError("IN_USE", `Cannot mount "${job.target}": ${state}`);
+}
+
+/** Throws FsError, EngineError INVALID_ARGUMENT, IN_USE. */
+export function openOverlay(job: MountJob): Overlay {
+  const isForeign = job.foreignLayers === true;
+  const dialect: LayerDialect = {
+    ownership: job.ownership ?? "native",
+    ...(job.userXattr === true ? { xattrPrefix: "user" } : {}),
+    followRedirects: job.redirects !== "nofollow",
+  };
+  const shown = {
+    ...(job.view === undefined ? {} : { view: job.view }),
+    redirects: (job.redirects ?? "on") === "on",
+    // A moved file tells by a redirect where its data are.
+    copyUp: job.redirects === "nofollow" ? ("whole" as const) : (job.copyUp ?? "block"),
+    metadataOnly: job.metacopy ?? true,
+    namesCopies: isForeign,
+  };
+  const stack = job.lowers.map((path) =>
+    openDirectoryLayer(path, {
+      ...dialect,
+      readOnlyMount: true,
+      whFiles: job.whFiles ?? true,
+      detectRecords: isForeign,
+    }),
+  );
+  if (job.upper === undefined) return new Overlay({ ...shown, stack });
+  if (job.work === undefined) {
+    throw new EngineError("INVALID_ARGUMENT", `Cannot mount "${job.target}": no work directory`);
+  }
+  if (isForeign && job.readOnly !== true) lockUpper(job, job.upper, job.work);
+  const upper = openDirectoryUpper(job.upper, job.work, {
+    ...dialect,
+    ...recordedUpper(job),
+    foreign: isForeign,
+    lockWaitMs: isForeign ? LOCK_WAIT_MS : 0,
+    volatile: job.volatile === true,
+    // Not as one more lower layer: only an upper knows which lower files its hard links stand for.
+    observe: job.readOnly === true,
+  });
+  return new Overlay({ ...shown, stack, upper });
+}

@@ -1,0 +1,297 @@
+// The session on one /dev/fuse descriptor: read a request, serve it, write the reply, one after
+// the other in one thread that never runs its event loop. How each kind of request is served is in
+// the files by family; their table is dispatch.ts.
+
+import { errno, errnoName, isFsError } from "../../errors.js";
+import type { Overlay } from "../../overlay/index.js";
+import { POLLIN, poll, tryRead, tryWrite } from "../../sys/index.js";
+import {
+  NOTIFY_INVAL_INODE,
+  NOTIFY_STORE,
+  OPCODE_LIMIT,
+  OUT_HEADER_BYTES,
+  STORE_BYTES,
+} from "../wire/protocol.js";
+import { Reply } from "../wire/reply.js";
+import { Request } from "../wire/request.js";
+import { Background } from "./background.js";
+import { handlers } from "./dispatch.js";
+import { NO_REPLY } from "./handler.js";
+import { InodeTable } from "./inode-table.js";
+import type { Log } from "./log.js";
+import { type Agreement, MAX_WRITE_BYTES, negotiate } from "./negotiation.js";
+import { OpenFile, OpenFiles } from "./open-files.js";
+import { Passthrough } from "./passthrough.js";
+import { changesUpper, Pause } from "./pause.js";
+import type { SlowRequests } from "./slow-requests.js";
+import { undo } from "./undo.js";
+import { WarmUp } from "./warm-up.js";
+
+/** How a session serves. */
+export interface SessionOptions {
+  /** Files up to this size are read through the page cache, larger ones by passthrough. */
+  readonly smallFileBytes: number;
+  readonly passthrough: boolean;
+  /** 2 where layers lie on a stacked file system themselves (overlayfs, another passthrough). */
+  readonly maxStackDepth: 1 | 2;
+  /** The kernel checks permissions, ACLs with them. */
+  readonly posixAcl: boolean;
+  /** Who besides root may control the mount. */
+  readonly ownerUid: number;
+  /** fsync does nothing: the upper is thrown away after use. */
+  readonly volatile: boolean;
+  /** How long the kernel may believe names and attributes at most; for ever unless told otherwise. */
+  readonly believedSeconds?: number;
+  /**
+   * If there: when the session ends, files that are copied up in part are filled in, however long
+   * it takes, but for somebody who waits for the upper.
+   */
+  readonly isUpperAwaited?: () => boolean;
+  /** A descriptor on the upper's file system, for SYNCFS. */
+  readonly syncFd: number | undefined;
+  /** INIT is answered: the mount works. */
+  readonly onReady: () => void;
+  /** The command "shutdown" came. */
+  readonly onShutdown: () => void;
+}
+
+/** A session's counters. */
+export interface SessionStatistics {
+  /** 0 before INIT. */
+  readonly protocolMinor: number;
+  readonly passthrough: boolean;
+  /** Inodes the kernel knows. */
+  readonly inodes: number;
+  /** Open files and directories. */
+  readonly openFiles: number;
+  readonly paused: boolean;
+  readonly heldRequests: number;
+  readonly uptimeMs: number;
+  /** How many requests came, by opcode. */
+  readonly requests: Readonly<Record<string, number>>;
+}
+
+/** Replies that can't be written again and again mean a broken connection, not a broken request. */
+const MAX_READ_FAILURES = 100;
+const PAUSE_POLL_MS = 20;
+
+/** The state all handlers work on. */
+export class FuseSession {
+  readonly fuseFd: number;
+  readonly overlay: Overlay;
+  readonly options: SessionOptions;
+  readonly log: Log;
+  readonly slow: SlowRequests;
+  readonly request = new Request(MAX_WRITE_BYTES);
+  readonly reply = new Reply(MAX_WRITE_BYTES);
+  readonly inodes: InodeTable;
+  readonly files = new OpenFiles();
+  readonly passthrough: Passthrough;
+  readonly pause = new Pause();
+  readonly background: Background;
+  agreement: Agreement | undefined;
+  readonly #notice = new Reply(0);
+  readonly #counts = new Uint32Array(OPCODE_LIMIT);
+  readonly #startedMs = Date.now();
+  #warmUp: WarmUp | undefined;
+
+  constructor(
+    fuseFd: number,
+    overlay: Overlay,
+    parts: { readonly options: SessionOptions; readonly log: Log; readonly slow: SlowRequests },
+  ) {
+    this.fuseFd = fuseFd;
+    this.overlay = overlay;
+    this.options = parts.options;
+    this.log = parts.log;
+    this.slow = parts.slow;
+    this.reply.believedSeconds = parts.options.believedSeconds ?? this.reply.believedSeconds;
+    this.inodes = new InodeTable(overlay);
+    this.passthrough = new Passthrough(fuseFd, overlay, parts.log);
+    const slow = parts.options.volatile ? undefined : parts.slow;
+    this.background = new Background(overlay.filling, slow, parts.log);
+  }
+
+  /** Serves until the file system is unmounted or its connection cut. */
+  run(): void {
+    for (;;) {
+      if (this.pause.isPaused && !this.#mayRead()) continue;
+      const held = this.pause.next();
+      if (held !== undefined) this.request.load(held);
+      else {
+        if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
+        this.#useIdleTime();
+        if (!this.#read()) break;
+      }
+      this.#serve();
+    }
+    this.#closeAll();
+    const { isUpperAwaited } = this.options;
+    if (isUpperAwaited !== undefined) this.background.finish(isUpperAwaited);
+  }
+
+  /** Does what can wait until the next request is there, if anything can. */
+  #useIdleTime(): void {
+    const { background } = this;
+    for (let wasIdle = false; background.hasWork && !this.pause.isPaused; wasIdle = true) {
+      const waited = poll([{ fd: this.fuseFd, events: POLLIN }], background.waitMs(wasIdle));
+      if (waited[0] !== 0) return;
+      background.step();
+    }
+  }
+
+  /** Warms up until a request comes. */
+  #warmUpWhileIdle(): void {
+    const idle = [{ fd: this.fuseFd, events: POLLIN }];
+    try {
+      while (this.#warmUp !== undefined && poll(idle, 0)[0] === 0) {
+        this.#warmUp.step();
+        if (this.#warmUp.isDone) this.#warmUp = undefined;
+      }
+    } catch (error) {
+      // What is wrong with the tree is told to whoever asks for it.
+      this.#warmUp = undefined;
+      if (!isFsError(error)) this.log.failure("warm up", error);
+    }
+  }
+
+  /** While paused: true when a request is there to be read. Ends the pause when its lock is free. */
+  #mayRead(): boolean {
+    if (this.slow.isReleased(this.pause.ticket)) {
+      this.pause.end();
+      return true;
+    }
+    return poll([{ fd: this.fuseFd, events: POLLIN }], PAUSE_POLL_MS)[0] !== 0;
+  }
+
+  /** Reads the next request; false when there will be none. */
+  #read(): boolean {
+    for (let failures = 0; failures < MAX_READ_FAILURES; failures++) {
+      const count = tryRead(this.fuseFd, this.request.buffer);
+      if (count > 0) {
+        this.request.lengthBytes = count;
+        return true;
+      }
+      // ENODEV: unmounted; ECONNABORTED: cut. ENOENT: the request was given up while we read it.
+      if (count === -errno.ENODEV || count === -ECONNABORTED) return false;
+      if (count === -errno.ENOENT || count === -errno.EINTR) failures -= 1;
+      else this.log.write(`read from /dev/fuse: ${errnoName(-count)}`);
+    }
+    return false;
+  }
+
+  #serve(): void {
+    const { request } = this;
+    const code = request.opcode;
+    const { uniqueLow, uniqueHigh } = request;
+    if (this.pause.isPaused && changesUpper(request)) {
+      this.pause.hold(request);
+      return;
+    }
+    const result = this.#answer(code);
+    if (result === NO_REPLY) return;
+    const sent =
+      result < 0
+        ? this.send(uniqueLow, uniqueHigh, result, 0)
+        : this.send(uniqueLow, uniqueHigh, 0, result);
+    if (!sent && result >= 0) undo(this, code, result);
+  }
+
+  /** Runs the handler; what it throws becomes an errno. Nothing thrown leaves this. */
+  #answer(code: number): number {
+    try {
+      const handler = handlers[code];
+      if (handler === undefined) return -errno.ENOSYS;
+      this.#counts[code] = (this.#counts[code] ?? 0) + 1;
+      return handler(this);
+    } catch (error) {
+      if (isFsError(error)) return -error.errno;
+      this.log.failure(`request ${code}`, error);
+      return -errno.EIO;
+    }
+  }
+
+  /** Writes a reply. False when the kernel has given the request up meanwhile. */
+  send(uniqueLow: number, uniqueHigh: number, error: number, payloadBytes: number): boolean {
+    const lengthBytes = this.reply.header(uniqueLow, uniqueHigh, error, payloadBytes);
+    const count = tryWrite(this.fuseFd, this.reply.buffer, lengthBytes);
+    if (count === lengthBytes) return true;
+    if (count === -errno.ENOENT || count === -errno.ENODEV) return false;
+    // The kernel refuses a reply that makes no sense; the caller must not wait for another.
+    this.log.write(`write to /dev/fuse: ${errnoName(-count)}`);
+    if (error === 0) this.send(uniqueLow, uniqueHigh, -errno.EIO, 0);
+    return false;
+  }
+
+  /** Tells the kernel that what it remembers of an inode's attributes is no longer so. */
+  notifyAttributesChanged(nodeId: number): void {
+    const notice = this.#notice;
+    notice.u64(OUT_HEADER_BYTES, nodeId);
+    notice.u64(OUT_HEADER_BYTES + 8, -1); // A negative offset leaves the pages alone.
+    notice.u64(OUT_HEADER_BYTES + 16, 0);
+    // ENOENT: the kernel has no such inode any more.
+    tryWrite(this.fuseFd, notice.buffer, notice.header(0, 0, NOTIFY_INVAL_INODE, 24));
+  }
+
+  /**
+   * Puts the whole content of a file into the kernel's page cache: the bytes of `reply` that
+   * follow the headers of reply and notice.
+   */
+  storeContent(nodeId: number, sizeBytes: number): void {
+    const { reply } = this;
+    reply.u64(OUT_HEADER_BYTES, nodeId);
+    reply.u64(OUT_HEADER_BYTES + 8, 0);
+    reply.u64(OUT_HEADER_BYTES + 16, sizeBytes); // size, and four bytes of padding
+    const lengthBytes = reply.header(0, 0, NOTIFY_STORE, STORE_BYTES + sizeBytes);
+    tryWrite(this.fuseFd, reply.buffer, lengthBytes);
+  }
+
+  /** INIT. */
+  init(): number {
+    const { passthrough, maxStackDepth, posixAcl } = this.options;
+    const { agreement, result } = negotiate(this.request, this.reply, {
+      passthrough,
+      maxStackDepth,
+      posixAcl,
+    });
+    if (agreement !== undefined) {
+      this.agreement = agreement;
+      this.passthrough.enabled = agreement.passthrough;
+      this.#warmUp = new WarmUp(this.overlay, this.inodes, this.reply);
+      this.options.onReady();
+    }
+    return result;
+  }
+
+  /** Counters, for people and tests. */
+  statistics(): SessionStatistics {
+    const requests: Record<string, number> = {};
+    this.#counts.forEach((count, code) => {
+      if (count > 0) requests[String(code)] = count;
+    });
+    return {
+      protocolMinor: this.agreement?.minor ?? 0,
+      passthrough: this.passthrough.enabled,
+      inodes: this.inodes.size,
+      openFiles: this.files.size,
+      paused: this.pause.isPaused,
+      heldRequests: this.pause.heldCount,
+      uptimeMs: Date.now() - this.#startedMs,
+      requests,
+    };
+  }
+
+  /** After the last request: the kernel sends no RELEASE for what is open at a forced end. */
+  #closeAll(): void {
+    for (const open of this.files.values()) {
+      try {
+        if (open instanceof OpenFile) open.opened?.close();
+        else open.directory.close();
+      } catch (error) {
+        this.log.failure("close", error);
+      }
+    }
+  }
+}
+
+const ECONNABORTED = 103;

@@ -1,0 +1,57 @@
+// What loading and importing need of a store. The store of store/ has this shape; image/ must not
+// import it, because both stand side by side below the engine.
+
+import type { ChainId, DiffId, Digest } from "../digest.js";
+import type { Descriptor, Reference } from "../oci/index.js";
+import type { Image } from "./image.js";
+
+/** A blob by its content. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** A lock that is let go when it is disposed of. */
+export interface Lease extends AsyncDisposable {
+  release(): Promise<void>;
+}
+
+/** What was said of a blob; what is absent is not checked. */
+export interface Expectation {
+  readonly digest?: Digest;
+  readonly sizeBytes?: number;
+}
+
+/** Where images go. Blobs that were put may be read back at once. */
+export interface ImageTarget {
+  readonly lock: {
+    acquire(mode: "shared" | "exclusive", options?: { readonly waitMs?: number }): Promise<Lease>;
+  };
+  readonly blobs: {
+    has(digest: Digest): Promise<boolean>;
+    size(digest: Digest): Promise<number>;
+    put(source: AsyncIterable<Uint8Array>, expected?: Expectation): Promise<StoredBlob>;
+    putBytes(bytes: Uint8Array, expected?: Expectation): Promise<StoredBlob>;
+    stream(digest: Digest, options?: { readonly verify?: boolean }): AsyncIterable<Uint8Array>;
+    readBytes(digest: Digest, limitBytes: number): Promise<Uint8Array>;
+  };
+  readonly references: {
+    set(reference: Reference, descriptor: Descriptor): Promise<void>;
+    keep(descriptor: Descriptor): Promise<void>;
+  };
+  readonly layers: {
+    has(chainId: ChainId): Promise<boolean>;
+    ensure(request: {
+      readonly diffIds: readonly DiffId[];
+      open(): AsyncIterable<Uint8Array>;
+      readonly progress?: (doneBytes: number) => void;
+    }): Promise<string>;
+  };
+  collectGarbage(options?: { readonly waitMs?: number }): Promise<unknown>;
+}
+
+/** An image of the target, with what its names need. */
+export interface NamedImage {
+  readonly image: Image;
+  readonly references: readonly Reference[];
+}

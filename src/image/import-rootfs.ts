@@ -1,0 +1,76 @@
+// Import: the tar of a root file system becomes an image of one layer.
+
+import type { DiffId, Digest } from "../digest.js";
+import {
+  type Descriptor,
+  hostPlatform,
+  makeDescriptor,
+  OCI_MANIFEST,
+  type Platform,
+  type Reference,
+} from "../oci/index.js";
+import { decompress } from "../tar/compression.js";
+import { appendLayer, emptyImage, layerDescriptor } from "./changes.js";
+import { applyConfigChanges } from "./config-change.js";
+import type { ImageDocuments } from "./image.js";
+import type { ImageTarget } from "./image-target.js";
+import { collectAfterFailure } from "./load.js";
+import { type UnpackedBytes, validateImage, verifyImage } from "./verify.js";
+
+/** What the image is to be. */
+export interface ImportOptions {
+  /** Without one the image has no name. */
+  readonly reference?: Reference;
+  /** The history's comment. */
+  readonly message?: string;
+  /** Instructions, as of `commit --change`. */
+  readonly changes?: readonly string[];
+  readonly platform?: Platform;
+  /** Of image and history; now by default. */
+  readonly created?: Date;
+  readonly onUnpack?: UnpackedBytes;
+}
+
+/** Stores an image's documents; its layers' blobs must be there. Hold the store's lock shared until it has a name. */
+export async function putImage(target: ImageTarget, image: ImageDocuments): Promise<Descriptor> {
+  validateImage(image);
+  await target.blobs.putBytes(image.rawConfig);
+  const manifest = await target.blobs.putBytes(image.rawManifest);
+  return makeDescriptor(OCI_MANIFEST, manifest);
+}
+
+/**
+ * Imports the tar of a root file system, packed in any known way; the layer is stored uncompressed.
+ * Throws EngineError DATA_LOSS (damaged archive), INVALID_ARGUMENT (members that no layer can hold, bad changes).
+ */
+export async function importRootfs(
+  source: AsyncIterable<Uint8Array>,
+  target: ImageTarget,
+  options: ImportOptions = {},
+): Promise<{ readonly id: Digest; readonly descriptor: Descriptor }> {
+  const created = options.created ?? new Date();
+  // Bad instructions are refused before anything is read.
+  const base = applyConfigChanges(
+    emptyImage(options.platform ?? hostPlatform(), created),
+    options.changes ?? [],
+  );
+  try {
+    await using _lease = await target.lock.acquire("shared");
+    const blob = await target.blobs.put(decompress(source));
+    const image = appendLayer(base, {
+      descriptor: layerDescriptor(blob),
+      // The blob is the uncompressed archive itself.
+      diffId: blob.digest as DiffId,
+      created,
+      comment: options.message ?? "Imported from -",
+    });
+    const descriptor = await putImage(target, image);
+    const id = await verifyImage(target, descriptor, options.onUnpack);
+    if (options.reference === undefined) await target.references.keep(descriptor);
+    else await target.references.set(options.reference, descriptor);
+    return { id, descriptor };
+  } catch (error) {
+    await collectAfterFailure(target);
+    throw error;
+  }
+}

@@ -1,0 +1,202 @@
+// Making the copy of a lower inode in an upper's work directory: type, content, and all metadata,
+// in the one order that keeps them all. Putting it in place is the upper's step.
+
+import { errno, isFsError } from "../errors.js";
+import { type ByteString, bufferOf, bytesOf } from "../path.js";
+import {
+  close,
+  copyData,
+  ficlone,
+  fsync,
+  ftruncate,
+  isBlockDevice,
+  isCharacterDevice,
+  isDirectory,
+  isFifo,
+  isRegular,
+  isSymlink,
+  O_CREAT,
+  O_EXCL,
+  O_RDWR,
+  pwriteFull,
+  setxattrAt,
+  utimensAt,
+} from "../sys/index.js";
+import { BlockMap } from "./block-map.js";
+import { formatIno } from "./directory-marks.js";
+import { copyExtents } from "./file-extents.js";
+import type { InodeWriter } from "./inode-writer.js";
+import type { CopyUpSource, LayerFile, NewInode } from "./layer.js";
+import { ALL_BELOW, isPrivateXattr, type MarkNames, PARTIAL } from "./whiteout.js";
+import { formatBlocksMark } from "./zero-ranges.js";
+
+/** What copies are made with. */
+export interface CopyUpTools {
+  readonly writer: InodeWriter;
+  readonly marks: MarkNames;
+  /** Data reach the disk before the copy gets its name. */
+  readonly durable: boolean;
+  /** Refused privileged xattrs are left behind. */
+  readonly lenient: boolean;
+  /** Unit of partial copies; 0 where files are copied whole before they are written. */
+  readonly blockBytes: number;
+}
+
+const ITSELF = bytesOf("");
+
+/**
+ * Files up to this size get all their data at once and are partial only until those are on the
+ * disk: nobody waits for the disk then, nor is anything left to be filled in.
+ */
+export const COPIED_AT_ONCE_BYTES = 64 * 1024;
+
+/**
+ * Makes the copy at a name of the work directory. Gives the blocks of a copy that was made partial.
+ * Throws FsError.
+ */
+export function makeCopy(
+  tools: CopyUpTools,
+  dirFd: number,
+  name: ByteString,
+  source: CopyUpSource,
+): BlockMap | undefined {
+  const { stat } = source;
+  const inode: NewInode = {
+    type: typeOf(stat.mode),
+    mode: isDirectory(stat.mode) ? 0o700 : 0o600,
+    umask: 0,
+    uid: stat.uid,
+    gid: stat.gid,
+    rdevMajor: stat.rdevMajor,
+    rdevMinor: stat.rdevMinor,
+    ...(source.target === undefined ? {} : { target: source.target }),
+  };
+  if (!isRegular(stat.mode)) {
+    tools.writer.make(dirFd, name, inode, false);
+    finish(tools, dirFd, name, source);
+    return undefined;
+  }
+  const fd = tools.writer.openNew(dirFd, name, inode, O_CREAT | O_EXCL | O_RDWR, false);
+  try {
+    const isWhole = (source.data ?? "copy") === "copy" || stat.sizeBytes === 0;
+    const blocks = isWhole ? undefined : leaveData(tools, fd, source);
+    if (isWhole) copyContent(fd, source.content, stat.sizeBytes);
+    finish(tools, fd, ITSELF, source);
+    if (tools.durable && isWhole && stat.sizeBytes > 0) fsync(fd);
+    return blocks;
+  } finally {
+    close(fd);
+  }
+}
+
+/** Makes the new file one whose data lie below, wholly or in part; or whole where that is cheap. */
+function leaveData(
+  tools: CopyUpTools,
+  fd: number,
+  { content, data, stat }: CopyUpSource,
+): BlockMap | undefined {
+  ftruncate(fd, stat.sizeBytes);
+  if (data === "stay" || content === undefined) {
+    setxattrAt(fd, ITSELF, tools.marks.metacopy, bufferOf(ALL_BELOW));
+    return undefined;
+  }
+  return beginCopy(tools, fd, content, stat.sizeBytes);
+}
+
+/**
+ * Data of a file of the right size, but without any, are about to be written: gives the blocks of a
+ * file that is partial now, undefined for one that has got all its data. Its times change.
+ */
+export function beginCopy(
+  tools: CopyUpTools,
+  fd: number,
+  content: LayerFile,
+  sizeBytes: number,
+): BlockMap | undefined {
+  const { blockBytes, durable, marks } = tools;
+  if (content.fd !== undefined && ficlone(fd, content.fd)) {
+    ftruncate(fd, sizeBytes);
+    return undefined;
+  }
+  const isSmall = sizeBytes <= COPIED_AT_ONCE_BYTES;
+  if (blockBytes === 0 || (isSmall && !durable)) {
+    copyContent(fd, content, sizeBytes);
+    if (durable) fsync(fd);
+    return undefined;
+  }
+  const blocks = new BlockMap(blockBytes, sizeBytes);
+  // In this order: without the second mark the first means nothing.
+  const mark = formatBlocksMark({ limitBytes: sizeBytes, zeros: [] });
+  setxattrAt(fd, ITSELF, marks.blocks, mark);
+  setxattrAt(fd, ITSELF, marks.metacopy, bufferOf(PARTIAL));
+  if (isSmall) {
+    copyContent(fd, content, sizeBytes);
+    blocks.wrote(0, sizeBytes);
+  }
+  return blocks;
+}
+
+function copyContent(fd: number, content: LayerFile | undefined, sizeBytes: number): void {
+  if (content === undefined) ftruncate(fd, sizeBytes);
+  else if (content.fd !== undefined) copyData(content.fd, fd, sizeBytes);
+  else {
+    ftruncate(fd, sizeBytes);
+    copyExtents(content, sizeBytes, (bytes, at) => pwriteFull(fd, bytes, 0, bytes.length, at));
+  }
+}
+
+/** The owner is set already; xattrs (an ACL changes the mode) come before mode, times are last. */
+function finish(tools: CopyUpTools, dirFd: number, name: ByteString, source: CopyUpSource): void {
+  const { stat } = source;
+  for (const [xattr, value] of source.xattrs) {
+    if (!isPrivateXattr(xattr)) setXattr(tools, dirFd, name, xattr, value);
+  }
+  const { marks } = tools;
+  if (source.redirect !== undefined) {
+    setxattrAt(dirFd, name, marks.redirect, Buffer.from(source.redirect, "latin1"));
+  }
+  setOrigin(tools, dirFd, name, source);
+  if (!isSymlink(stat.mode)) tools.writer.chmod(dirFd, name, stat, stat.mode);
+  utimensAt(dirFd, name, stat);
+}
+
+function setXattr(
+  tools: CopyUpTools,
+  dirFd: number,
+  name: ByteString,
+  xattr: ByteString,
+  value: Uint8Array,
+): void {
+  try {
+    setxattrAt(dirFd, name, xattr, value);
+  } catch (error) {
+    // As the kernel does (ovl_copy_xattr): an ACL or a security label must not get lost silently.
+    const mustCopy = /^(system\.posix_acl_|security\.)/.test(xattr);
+    if (isFsError(error, errno.EOPNOTSUPP) && !mustCopy) return;
+    if (isFsError(error, errno.EPERM) && tools.lenient) return;
+    throw error;
+  }
+}
+
+/** user.* marks can't be set on symlinks and devices (xattr(7)): their number changes at copy-up. */
+function setOrigin(
+  tools: CopyUpTools,
+  dirFd: number,
+  name: ByteString,
+  { originIno }: CopyUpSource,
+): void {
+  try {
+    setxattrAt(dirFd, name, tools.marks.originIno, formatIno(originIno));
+  } catch (error) {
+    if (!isFsError(error, errno.EPERM, errno.EOPNOTSUPP)) throw error;
+  }
+}
+
+function typeOf(mode: number): NewInode["type"] {
+  if (isRegular(mode)) return "file";
+  if (isDirectory(mode)) return "directory";
+  if (isSymlink(mode)) return "symlink";
+  if (isCharacterDevice(mode)) return "char";
+  if (isBlockDevice(mode)) return "block";
+  return isFifo(mode) ? "fifo" : "socket";
+}

@@ -1,0 +1,51 @@
+// An open file of a directory layer: what the layer shows of it, and what sync means to its name.
+// Reading and writing are the descriptor's own (descriptor-file.ts).
+
+import { S_IFMT, type Stat } from "../sys/index.js";
+import { DescriptorFile } from "./descriptor-file.js";
+import type { OverrideStat } from "./override-stat.js";
+
+/** What the layer has to say about a file that it opened. */
+export interface FileOwner {
+  /** The attributes as the layer shows them. */
+  shown(stat: Stat, fd: number): Stat;
+  /** Whether sync is to reach the disk at all (a volatile upper says no). */
+  readonly durable: boolean;
+  /** Makes the file's name durable as well. */
+  syncName(): void;
+  /** The file was truncated. */
+  truncated(sizeBytes: number): void;
+}
+
+/** A regular file, open. */
+export class DirectoryFile extends DescriptorFile {
+  readonly #owner: FileOwner;
+
+  constructor(fd: number, owner: FileOwner) {
+    super(fd);
+    this.#owner = owner;
+  }
+
+  override stat(): Stat {
+    return this.#owner.shown(super.stat(), this.fd);
+  }
+
+  override truncate(sizeBytes: number): void {
+    super.truncate(sizeBytes);
+    this.#owner.truncated(sizeBytes);
+  }
+
+  override sync(dataOnly: boolean): void {
+    if (!this.#owner.durable) return;
+    super.sync(dataOnly);
+    this.#owner.syncName();
+  }
+}
+
+/** A stat with what was recorded in place of it. */
+export function overridden(stat: Stat, own: OverrideStat | undefined): Stat {
+  if (own === undefined) return stat;
+  const { uid, gid, rdevMajor, rdevMinor } = own;
+  const type = (own.mode & S_IFMT) === 0 ? stat.mode & S_IFMT : own.mode & S_IFMT;
+  return { ...stat, uid, gid, rdevMajor, rdevMinor, mode: type | (own.mode & ~S_IFMT) };
+}

@@ -1,0 +1,102 @@
+// Reading the encodings of a directory layer off the disk: marks in xattrs, `.wh.` files, xattr
+// whiteouts. What the encodings are is whiteout.ts; what they mean together is said here.
+
+import { Buffer } from "node:buffer";
+import { errno, FsError } from "../errors.js";
+import { type ByteString, isName, NAME_MAX_BYTES, type Name, textOf } from "../path.js";
+import { getxattrAt, listxattrAt, tryStatAt } from "../sys/index.js";
+import type { DiskMarks } from "./directory-node.js";
+import {
+  ALL_BELOW,
+  FUSE_OVERLAYFS_OPAQUE,
+  HAS_XATTR_WHITEOUTS,
+  isPrivateXattr,
+  MARK_NAMES,
+  OPAQUE,
+  OPAQUE_NAME,
+  PARTIAL,
+  whiteoutNameOf,
+  type XattrPrefix,
+} from "./whiteout.js";
+
+/** What an inode without any of our xattrs says. */
+export const NO_MARKS: DiskMarks = {
+  opaque: false,
+  redirect: undefined,
+  metacopy: false,
+  originIno: undefined,
+  xattrWhiteouts: false,
+  blocks: undefined,
+};
+
+/** Every prefix's opaque mark is believed: it can only hide what another layer would show. */
+const OPAQUE_NAMES: readonly ByteString[] = [
+  MARK_NAMES.trusted.opaque,
+  MARK_NAMES.user.opaque,
+  FUSE_OVERLAYFS_OPAQUE,
+];
+
+/**
+ * The marks in the xattrs of one inode. Opaque is read in every dialect; redirect, metacopy and
+ * origin under the layer's own prefix only, since they make other files show. Throws FsError (EIO
+ * for a redirect that is no path).
+ */
+export function readXattrMarks(dirFd: number, path: ByteString, prefix: XattrPrefix): DiskMarks {
+  const names = listxattrAt(dirFd, path).filter(isPrivateXattr);
+  if (names.length === 0) return NO_MARKS;
+  const own = MARK_NAMES[prefix];
+  const read = (name: ByteString): ByteString | undefined =>
+    names.includes(name)
+      ? (getxattrAt(dirFd, path, name)?.toString("latin1") as ByteString | undefined)
+      : undefined;
+  const opaque = OPAQUE_NAMES.map(read);
+  const redirect = read(own.redirect);
+  if (redirect !== undefined && !isRedirect(redirect)) {
+    throw new FsError(errno.EIO, "follow redirect", textOf(redirect));
+  }
+  return {
+    opaque: opaque.includes(OPAQUE),
+    xattrWhiteouts: opaque.includes(HAS_XATTR_WHITEOUTS),
+    redirect,
+    metacopy: names.includes(own.metacopy),
+    originIno: parseIno(read(own.originIno)),
+    blocks: read(own.metacopy) === PARTIAL ? (read(own.blocks) ?? ALL_BELOW) : undefined,
+  };
+}
+
+/** overlayfs.rst: an absolute path from the layers' root, or the name of a sibling. */
+function isRedirect(redirect: ByteString): boolean {
+  if (!redirect.startsWith("/")) return isName(redirect);
+  return redirect.slice(1).split("/").every(isName);
+}
+
+/** `originIno` is 8 bytes, little endian. */
+function parseIno(bytes: ByteString | undefined): bigint | undefined {
+  return bytes?.length === 8 ? Buffer.from(bytes, "latin1").readBigUInt64LE() : undefined;
+}
+
+/** The value of the mark `originIno`. */
+export function formatIno(ino: bigint): Buffer {
+  const value = Buffer.alloc(8);
+  value.writeBigUInt64LE(ino);
+  return value;
+}
+
+/** True when a zero-size file is overlayfs's whiteout without privileges (Linux 6.7). */
+export function isXattrWhiteout(dirFd: number, name: Name): boolean {
+  return (
+    getxattrAt(dirFd, name, MARK_NAMES.user.whiteout) !== undefined ||
+    getxattrAt(dirFd, name, MARK_NAMES.trusted.whiteout) !== undefined
+  );
+}
+
+/** True when a `.wh.` file hides this name. */
+export function hasWhiteoutFile(dirFd: number, name: Name): boolean {
+  const file = whiteoutNameOf(name);
+  return file.length <= NAME_MAX_BYTES && tryStatAt(dirFd, file) !== undefined;
+}
+
+/** True when a `.wh..wh..opq` file makes this directory opaque. */
+export function hasOpaqueFile(dirFd: number): boolean {
+  return tryStatAt(dirFd, OPAQUE_NAME) !== undefined;
+}

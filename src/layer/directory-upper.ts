@@ -1,0 +1,396 @@
+// The directory upper: a directory that takes all changes, as kernel overlayfs would write them.
+// Each method is one atomic step: what takes several calls is prepared in the work directory and
+// put in place by one rename. Making and copying inodes are inode-writer.ts and copy-up.ts.
+
+import { errno, FsError } from "../errors.js";
+import { type ByteString, bytesOf, type Name, textOf } from "../path.js";
+import {
+  AT_FDCWD,
+  close,
+  Descriptor,
+  isDirectory,
+  O_ACCMODE,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_PATH,
+  O_RDONLY,
+  O_RDWR,
+  O_TMPFILE,
+  openAt,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+  removexattrAt,
+  renameAt,
+  reopen,
+  rmdirAt,
+  type Statfs,
+  setxattrAt,
+  statAt,
+  statFd,
+  statfsFd,
+  syncfs,
+  tryStatAt,
+  UTIME_OMIT,
+  unlinkAt,
+  utimensAt,
+} from "../sys/index.js";
+import { adoptWhiteouts } from "./adopt-whiteouts.js";
+import type { BlockMap } from "./block-map.js";
+import { makeCopy } from "./copy-up.js";
+import { DirectoryFile, type FileOwner } from "./directory-file.js";
+import { nameFor, ownFlags } from "./directory-layer.js";
+import { DirectoryNode, type DiskMarks, directoryNodeOf } from "./directory-node.js";
+import { InodeWriter } from "./inode-writer.js";
+import type {
+  AttrChange,
+  CopyUpSource,
+  LayerFile,
+  LayerMarks,
+  LayerNode,
+  NewInode,
+  RenameHow,
+  Standing,
+  UpperLayer,
+} from "./layer.js";
+import { inherits, Mould } from "./mould.js";
+import { PartialLayer } from "./partial-layer.js";
+import { changeAttributes, writeMarks } from "./upper-attributes.js";
+import { keyName, UpperIndex } from "./upper-index.js";
+import { holdInode, linkInode, moveName, refuseReserved, syncNames } from "./upper-names.js";
+import { type DirectoryUpperOptions, upperDialect } from "./upper-options.js";
+import { OPAQUE } from "./whiteout.js";
+import { removeWhiteouts } from "./whiteout-directory.js";
+import { WorkDirectory } from "./work-directory.js";
+
+/**
+ * Opens a directory as an upper; `workPath` must lie on the same file system (EXDEV) and be used
+ * by no other mount (EBUSY). What an earlier run left in it is removed. Throws FsError.
+ */
+export function openDirectoryUpper(
+  upperPath: string,
+  workPath: string,
+  options: DirectoryUpperOptions = {},
+): UpperLayer {
+  const rootFd = openAt(AT_FDCWD, bytesOf(upperPath), O_PATH | O_DIRECTORY);
+  try {
+    const use = options.observe === true ? "observe" : "own";
+    const { dev } = statFd(rootFd);
+    const work = new WorkDirectory(workPath, dev, use, options.lockWaitMs);
+    return new DirectoryUpper(upperPath, rootFd, work, options);
+  } catch (error) {
+    close(rootFd);
+    throw error;
+  }
+}
+
+const HERE = bytesOf(".");
+const ITSELF = bytesOf("");
+const NAMELESS = ITSELF as Name;
+
+class DirectoryUpper extends PartialLayer implements UpperLayer {
+  readonly #work: WorkDirectory;
+  readonly #writer: InodeWriter;
+  readonly #durable: boolean;
+  readonly #index: UpperIndex;
+  /** `.wh.` files may be in it: it was not empty, and may not have been ours. */
+  readonly #adopts: boolean = false;
+
+  constructor(title: string, rootFd: number, work: WorkDirectory, options: DirectoryUpperOptions) {
+    const dialect = upperDialect(rootFd, options);
+    const durable = options.volatile !== true;
+    const writer = new InodeWriter(dialect.recordName);
+    super(title, rootFd, dialect, { work, writer, durable });
+    this.#work = work;
+    this.#durable = durable;
+    this.#writer = writer;
+    this.#index = new UpperIndex(this, work.indexFd);
+    this.whiteoutIno = work.whiteoutIno;
+    if (options.observe === true) return;
+    this.#adopts = options.foreign === true && this.readRaw(rootFd).length > 0;
+    if (options.foreign === true && dialect.recordName !== undefined) writer.recordRoot(rootFd);
+  }
+
+  override marks(node: LayerNode): DiskMarks & LayerMarks {
+    const own = directoryNodeOf(node);
+    // They are read before anything in the directory is.
+    if (this.#adopts && own.marks === undefined && isDirectory(own.stat.mode)) this.#adopt(own);
+    return super.marks(own);
+  }
+
+  #adopt(directory: DirectoryNode): void {
+    const fd = this.descriptors.of(directory);
+    adoptWhiteouts(fd, this.readRaw(fd), {
+      whiteout: (dirFd, name) => this.#linkWhiteout(dirFd, name),
+      opaque: (dirFd, name) => this.#setOpaque(dirFd, name),
+    });
+  }
+
+  create(directory: LayerNode, name: Name, inode: NewInode, over: Standing): LayerNode {
+    const parent = directoryNodeOf(directory);
+    refuseReserved(name, "create");
+    if (over === "absent" && inode.opaque !== true) {
+      this.#writer.make(this.descriptors.of(parent), name, inode, inherits(parent));
+    } else {
+      this.#prepareIn(parent, name, inode, over, (dirFd, at, inherited) => {
+        this.#writer.make(dirFd, at, inode, inherited);
+        if (inode.opaque === true) this.#setOpaque(dirFd, at);
+      });
+    }
+    return this.#born(parent, name);
+  }
+
+  createOpen(
+    directory: LayerNode,
+    name: Name,
+    inode: NewInode,
+    over: Standing,
+    flags: number,
+  ): { readonly node: LayerNode; readonly file: LayerFile } {
+    const parent = directoryNodeOf(directory);
+    refuseReserved(name, "create");
+    const wanted = ownFlags(flags) | O_CREAT | O_EXCL;
+    const open = (dirFd: number, at: Name, inherited: boolean): number =>
+      this.#writer.openNew(dirFd, at, inode, wanted, inherited);
+    const fd =
+      over === "absent"
+        ? this.descriptors.withRoom(() => open(this.descriptors.of(parent), name, inherits(parent)))
+        : this.#prepareIn(parent, name, inode, over, open);
+    const node = this.#born(parent, name);
+    return { node, file: new DirectoryFile(fd, this.#ownerOf(node)) };
+  }
+
+  createUnnamed(
+    directory: LayerNode,
+    inode: NewInode,
+    flags: number,
+  ): { readonly node: LayerNode; readonly file: LayerFile } {
+    const parent = directoryNodeOf(directory);
+    // open(2): O_TMPFILE needs write access; O_EXCL with it would forbid link.
+    const access = (flags & O_ACCMODE) === O_RDONLY ? O_RDWR : 0;
+    const wanted = ownFlags(flags) | access | O_TMPFILE;
+    const at = this.descriptors.of(parent);
+    const fd = this.#writer.openNew(at, HERE, inode, wanted, inherits(parent));
+    const node = new DirectoryNode(this.shown(statFd(fd), fd, ITSELF), undefined, NAMELESS);
+    node.heldFd = reopen(fd, O_PATH);
+    this.nodes.add(node);
+    return { node, file: new DirectoryFile(fd, this.#ownerOf(node)) };
+  }
+
+  /** Makes something in the work directory as it would be made in `parent`, and puts it in place. */
+  #prepareIn<T>(
+    parent: DirectoryNode,
+    name: Name,
+    inode: NewInode,
+    over: Standing,
+    make: (dirFd: number, at: Name, inherited: boolean) => T,
+  ): T {
+    const fd = this.descriptors.of(parent);
+    return this.#work.prepare((temporary) => {
+      using mould = new Mould(this.#work.fd, temporary, fd, parent.stat);
+      const made = make(mould.fd, mould.name, inherits(parent));
+      if (over === "absent") renameAt(mould.fd, mould.name, fd, name, RENAME_NOREPLACE);
+      else if (inode.type !== "directory") renameAt(mould.fd, mould.name, fd, name);
+      else {
+        renameAt(mould.fd, mould.name, fd, name, RENAME_EXCHANGE);
+        unlinkAt(mould.fd, mould.name);
+      }
+      mould.empty();
+      return made;
+    });
+  }
+
+  #born(parent: DirectoryNode, name: Name): DirectoryNode {
+    const fd = this.descriptors.of(parent);
+    const node = this.nodes.at(parent, name, this.shown(statAt(fd, name), fd, name));
+    node.nameUnsynced = true;
+    return node;
+  }
+
+  link(node: LayerNode, directory: LayerNode, name: Name, over: Standing): void {
+    const own = directoryNodeOf(node);
+    const parent = directoryNodeOf(directory);
+    refuseReserved(name, "link");
+    const fd = this.descriptors.of(parent);
+    if (over === "absent") linkInode(this, own, fd, name);
+    else {
+      this.#work.prepare((temporary) => {
+        linkInode(this, own, this.#work.fd, temporary);
+        renameAt(this.#work.fd, temporary, fd, name);
+      });
+    }
+    own.addName(parent, name);
+    own.nameUnsynced = true;
+    // It can be found by its name now.
+    if (own.heldFd >= 0) close(own.heldFd);
+    own.heldFd = -1;
+  }
+
+  copyUp(directory: LayerNode, name: Name, source: CopyUpSource): LayerNode {
+    const parent = directoryNodeOf(directory);
+    const fd = this.descriptors.of(parent);
+    const { mtimeSec, mtimeNsec } = statAt(fd, ITSELF);
+    const blocks = this.#copyTo(fd, name, source);
+    // Copy-up is invisible: the directory shows no change.
+    utimensAt(fd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
+    return this.enterBlocks(this.#born(parent, name), blocks);
+  }
+
+  #copyTo(dirFd: number, name: Name, source: CopyUpSource): BlockMap | undefined {
+    if (source.data === "blocks") this.mayHavePartial = true;
+    return this.#work.prepare((temporary) => {
+      const blocks = makeCopy(this.tools, this.#work.fd, temporary, source);
+      renameAt(this.#work.fd, temporary, dirFd, name, RENAME_NOREPLACE);
+      return blocks;
+    });
+  }
+
+  copyUpIndexed(key: ByteString, source: CopyUpSource): LayerNode {
+    const name = keyName(key);
+    const blocks = this.#copyTo(this.#work.indexFd, name, source);
+    return this.enterBlocks(this.#born(this.#index.directory, name), blocks);
+  }
+
+  remove(directory: LayerNode, name: Name, over: Standing, leaveWhiteout: boolean): void {
+    const parent = directoryNodeOf(directory);
+    const fd = this.descriptors.of(parent);
+    const work = this.#work;
+    if (over === "absent" && leaveWhiteout) this.#linkWhiteout(fd, name);
+    if (over === "whiteout" && !leaveWhiteout) unlinkAt(fd, name);
+    if (over === "absent" || over === "whiteout") return;
+    const gone = holdInode(this, parent, fd, name);
+    if (over === "directory") this.#removeWhiteouts(fd, name);
+    if (leaveWhiteout) {
+      work.prepare((temporary) => {
+        this.#linkWhiteout(work.fd, temporary);
+        // One call puts the whiteout in place and takes away what stood there.
+        renameAt(work.fd, temporary, fd, name, over === "directory" ? RENAME_EXCHANGE : 0);
+        if (over === "directory") rmdirAt(work.fd, temporary);
+      });
+    } else if (over === "directory") rmdirAt(fd, name);
+    else unlinkAt(fd, name);
+    gone?.dropName(parent, name);
+  }
+
+  rename(
+    oldDirectory: LayerNode,
+    oldName: Name,
+    newDirectory: LayerNode,
+    newName: Name,
+    how: RenameHow,
+  ): void {
+    const from = directoryNodeOf(oldDirectory);
+    const to = directoryNodeOf(newDirectory);
+    const fromFd = this.descriptors.of(from);
+    const toFd = this.descriptors.of(to);
+    const stat = statAt(fromFd, oldName);
+    const moved = this.nodes.known(stat.ino);
+    if (how.exchange) {
+      const other = this.nodes.known(statAt(toFd, newName).ino);
+      renameAt(fromFd, oldName, toFd, newName, RENAME_EXCHANGE);
+      if (moved === other) return;
+      moveName(moved, from, oldName, to, newName);
+      moveName(other, to, newName, from, oldName);
+      return;
+    }
+    refuseReserved(newName, "rename");
+    // rename(2): two names of one file both stay.
+    if (tryStatAt(toFd, newName)?.ino === stat.ino) return;
+    const replaces = how.over === "file" || how.over === "directory";
+    const gone = replaces ? holdInode(this, to, toFd, newName) : undefined;
+    if (how.over === "directory") this.#removeWhiteouts(toFd, newName);
+    const flags = how.leaveWhiteout ? RENAME_WHITEOUT : 0;
+    if (how.over === "absent") {
+      renameAt(fromFd, oldName, toFd, newName, flags | RENAME_NOREPLACE);
+    } else if (how.over === "whiteout" && isDirectory(stat.mode)) {
+      // Just the other way round than before; where nothing lies below, a whiteout hides nothing.
+      renameAt(fromFd, oldName, toFd, newName, RENAME_EXCHANGE);
+      if (!how.leaveWhiteout) unlinkAt(fromFd, oldName);
+    } else renameAt(fromFd, oldName, toFd, newName, flags);
+    gone?.dropName(to, newName);
+    moveName(moved, from, oldName, to, newName);
+  }
+
+  setattr(node: LayerNode, change: AttrChange): void {
+    changeAttributes(this, this.#writer, directoryNodeOf(node), change);
+  }
+
+  setxattr(node: LayerNode, name: ByteString, value: Uint8Array, flags: number): void {
+    const own = directoryNodeOf(node);
+    if (this.hides(name)) throw new FsError(errno.EPERM, "setxattr", textOf(name));
+    setxattrAt(this.fdFor(own), nameFor(own), name, value, flags);
+  }
+
+  removexattr(node: LayerNode, name: ByteString): void {
+    const own = directoryNodeOf(node);
+    if (this.hides(name)) throw new FsError(errno.EPERM, "removexattr", textOf(name));
+    removexattrAt(this.fdFor(own), nameFor(own), name);
+  }
+
+  mark(
+    node: LayerNode,
+    marks: { readonly opaque?: boolean; readonly redirect?: ByteString },
+  ): void {
+    writeMarks(this, directoryNodeOf(node), marks);
+  }
+
+  #setOpaque(dirFd: number, name: ByteString): void {
+    setxattrAt(dirFd, name, this.tools.marks.opaque, Buffer.from(OPAQUE, "latin1"));
+  }
+
+  indexed(key: ByteString): LayerNode | undefined {
+    return this.#index.find(key);
+  }
+
+  index(key: ByteString, node: LayerNode): void {
+    this.#index.add(key, directoryNodeOf(node));
+  }
+
+  unindex(key: ByteString): void {
+    this.#index.remove(key);
+  }
+
+  indexKeys(): ByteString[] {
+    return this.#work.keys();
+  }
+
+  override open(node: LayerNode, flags: number): LayerFile {
+    const own = directoryNodeOf(node);
+    return new DirectoryFile(this.openFd(own, flags), this.#ownerOf(own));
+  }
+
+  statfs(): Statfs {
+    return statfsFd(this.root.heldFd);
+  }
+
+  sync(): void {
+    if (!this.#durable) return;
+    using root = new Descriptor(openAt(this.root.heldFd, HERE, O_RDONLY | O_DIRECTORY));
+    syncfs(root.fd);
+  }
+
+  override close(): void {
+    super.close();
+    this.#writer.close();
+    this.#work.close();
+  }
+
+  #removeWhiteouts(dirFd: number, name: Name): void {
+    removeWhiteouts(dirFd, name, this.whiteoutIno, () => this.#setOpaque(dirFd, name));
+  }
+
+  #linkWhiteout(dirFd: number, name: Name): void {
+    this.#work.linkWhiteout(dirFd, name);
+    this.whiteoutIno = this.#work.whiteoutIno;
+  }
+
+  #ownerOf(node: DirectoryNode): FileOwner {
+    return {
+      shown: (stat, fd) => this.shown(stat, fd, ITSELF),
+      durable: this.#durable,
+      syncName: () => syncNames(this, node),
+      truncated: (sizeBytes) => this.truncated(node, sizeBytes),
+    };
+  }
+}

@@ -1,0 +1,32 @@
+// The door of layer/: what the rooms above may use. No code of its own.
+
+export {
+  type Applied,
+  type ApplyOptions,
+  type ApplyTarget,
+  applyTar,
+  applyTarOnto,
+} from "./apply.js";
+export type { Attributes, Ownership, SkippedXattr } from "./attributes.js";
+export { type ChangeKind, type CompareOptions, changeKinds, compareTrees } from "./compare.js";
+export { DescriptorFile } from "./descriptor-file.js";
+export type { DiffEntry, DiffFile } from "./diff.js";
+export { diffDirectory } from "./diff-layer.js";
+export {
+  type DirectoryLayerOptions,
+  type DirectorySource,
+  openDirectoryLayer,
+} from "./directory-layer.js";
+export { type DirectoryTreeOptions, directoryTree } from "./directory-tree.js";
+export { openDirectoryUpper } from "./directory-upper.js";
+export { seekOrEnd } from "./file-extents.js";
+export * from "./layer.js";
+export { type MemoryDisk, type Moment, memoryDisk } from "./memory-inode.js";
+export { MemoryLayer } from "./memory-layer.js";
+export { type MemoryLayerOptions, MemoryUpper, memoryLayer } from "./memory-upper.js";
+export * from "./override-stat.js";
+export { removeTree } from "./remove-tree.js";
+export type { TreeNode } from "./tree.js";
+export type { DirectoryUpperOptions } from "./upper-options.js";
+export * from "./whiteout.js";
+export { type WrittenDiff, writeDiff } from "./write-diff.js";

@@ -1,0 +1,74 @@
+// Changing what an upper's inode is besides its content and names: setattr and the marks.
+
+import {
+  close,
+  ftruncate,
+  O_WRONLY,
+  removexattrAt,
+  setxattrAt,
+  type Times,
+  UTIME_OMIT,
+  utimensAt,
+} from "../sys/index.js";
+import { type DirectoryLayer, nameFor } from "./directory-layer.js";
+import type { DirectoryNode } from "./directory-node.js";
+import type { InodeWriter } from "./inode-writer.js";
+import type { AttrChange } from "./layer.js";
+import type { PartialLayer } from "./partial-layer.js";
+import { MARK_NAMES, OPAQUE } from "./whiteout.js";
+
+/** UpperLayer.setattr. The owner comes before the mode, since chown clears set-id bits. Throws FsError. */
+export function changeAttributes(
+  layer: PartialLayer,
+  writer: InodeWriter,
+  node: DirectoryNode,
+  change: AttrChange,
+): void {
+  const { mode, uid, gid, sizeBytes, atime, mtime } = change;
+  if (sizeBytes !== undefined) truncate(layer, node, sizeBytes);
+  const fd = layer.fdFor(node);
+  const name = nameFor(node);
+  if (uid !== undefined || gid !== undefined) {
+    writer.chown(fd, name, layer.stat(node), uid ?? -1, gid ?? -1);
+  }
+  if (mode !== undefined) writer.chmod(fd, name, layer.stat(node), mode);
+  if (atime !== undefined || mtime !== undefined) utimensAt(fd, name, timesOf(atime, mtime));
+  layer.stat(node);
+}
+
+function truncate(layer: PartialLayer, node: DirectoryNode, sizeBytes: number): void {
+  const fd = layer.openFd(node, O_WRONLY);
+  try {
+    ftruncate(fd, sizeBytes);
+    layer.truncated(node, sizeBytes);
+  } finally {
+    close(fd);
+  }
+}
+
+function timesOf(atime: AttrChange["atime"], mtime: AttrChange["mtime"]): Times {
+  return {
+    atimeSec: atime?.sec ?? 0,
+    atimeNsec: atime?.nsec ?? UTIME_OMIT,
+    mtimeSec: mtime?.sec ?? 0,
+    mtimeNsec: mtime?.nsec ?? UTIME_OMIT,
+  };
+}
+
+/** UpperLayer.mark. Throws FsError. */
+export function writeMarks(
+  layer: DirectoryLayer,
+  node: DirectoryNode,
+  marks: { readonly opaque?: boolean; readonly redirect?: string },
+): void {
+  const fd = layer.fdFor(node);
+  const name = nameFor(node);
+  const names = MARK_NAMES[layer.dialect.xattrPrefix];
+  if (marks.redirect !== undefined) {
+    setxattrAt(fd, name, names.redirect, Buffer.from(marks.redirect, "latin1"));
+  }
+  if (marks.opaque === true) setxattrAt(fd, name, names.opaque, Buffer.from(OPAQUE, "latin1"));
+  else if (marks.opaque === false && layer.marks(node).opaque)
+    removexattrAt(fd, name, names.opaque);
+  node.marks = undefined;
+}

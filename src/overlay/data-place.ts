@@ -1,0 +1,46 @@
+// Where the data of a regular file are: in its layer, below an upper file of metadata only, or in
+// both (partial-file.ts). One function opens them all.
+
+import type { LayerFile, OwnBlocks } from "../layer/index.js";
+import { O_ACCMODE, O_APPEND, O_RDONLY, O_RDWR } from "../sys/index.js";
+import { layerOf } from "./layer-of.js";
+import type { Node } from "./node.js";
+import { PartialFile } from "./partial-file.js";
+import type { Union } from "./union.js";
+
+/** "upper": all of them, and nothing else is ever read. "both": some blocks of a partial file. */
+export type DataPlace = "lower" | "upper" | "both";
+
+/** Where the data of a file are now. */
+export function dataPlace(union: Union, node: Node): DataPlace {
+  if (!union.isUpper(node)) return "lower";
+  if (node.data === undefined) return "upper";
+  const blocks = ownBlocks(union, node);
+  if (blocks === undefined) return "lower";
+  return blocks.isComplete ? "upper" : "both";
+}
+
+/** The own blocks of a partial file; undefined for every other file. */
+export function ownBlocks(union: Union, node: Node): OwnBlocks | undefined {
+  // A lower file may have its data further below, too.
+  if (node.data === undefined || !union.isUpper(node)) return undefined;
+  return union.upper?.ownBlocks(node.inode);
+}
+
+/** Opens the data of a file, wherever they are. `flags` are O_*, for writing only in the upper. */
+export function openData(union: Union, node: Node, flags: number): LayerFile {
+  const { data, inode } = node;
+  const layer = layerOf(union, node);
+  if (data === undefined) return layer.open(inode, flags);
+  const below = layerOf(union, data);
+  const blocks = ownBlocks(union, node);
+  if (blocks === undefined) return below.open(data.inode, flags);
+  const access = (flags & O_ACCMODE) === O_RDONLY ? O_RDONLY : O_RDWR;
+  return new PartialFile({
+    own: layer.open(inode, (flags & ~(O_ACCMODE | O_APPEND)) | access),
+    blocks,
+    below: () => below.open(data.inode, O_RDONLY),
+    appends: (flags & O_APPEND) !== 0,
+    zeroBlocks: (start, end) => union.writable("fallocate").zeroBlocks(inode, start, end),
+  });
+}

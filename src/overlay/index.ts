@@ -1,0 +1,11 @@
+// The door of overlay/: what the rooms above may use. No code of its own.
+
+export type { DataPlace } from "./data-place.js";
+export type { Filled, Filling } from "./filling.js";
+export { Handle } from "./handle.js";
+export type { IdMapOptions, IdRange } from "./id-map.js";
+export { Node } from "./node.js";
+export { Overlay, type OverlayOptions } from "./overlay.js";
+export { DirectoryEntry, DirectoryHandle } from "./readdir.js";
+export type { BeforeStep, Step } from "./step.js";
+export type { ViewOptions } from "./view.js";

@@ -1,0 +1,91 @@
+// The merged tree as a tree to walk (layer/tree.ts). It goes around the node table: a walk over a
+// whole image leaves nothing behind.
+
+import type { LayerFile } from "../layer/index.js";
+import type { TreeNode } from "../layer/tree.js";
+import { type ByteString, compareBytes, type Name } from "../path.js";
+import { O_RDONLY, type Stat } from "../sys/index.js";
+import { mergedStat } from "./attributes.js";
+import { xattrsOf } from "./copy-up.js";
+import { openData } from "./data-place.js";
+import { linkKeyOf } from "./hard-links.js";
+import { layerOf } from "./layer-of.js";
+import type { Node } from "./node.js";
+import { forEachEntry } from "./readdir.js";
+import type { Union } from "./union.js";
+
+/** One name of the merged tree as it was when its directory was listed. */
+export class MergedTreeNode implements TreeNode {
+  readonly name: Name;
+  readonly #union: Union;
+  readonly #node: Node;
+
+  constructor(union: Union, node: Node, name: Name) {
+    this.#union = union;
+    this.#node = node;
+    this.name = name;
+  }
+
+  stat(): Stat {
+    return statOf(this.#union, this.#node);
+  }
+
+  children(): TreeNode[] {
+    const union = this.#union;
+    return childrenOf(union, this.#node).map(
+      (child) => new MergedTreeNode(union, child, child.name),
+    );
+  }
+
+  readlink(): ByteString {
+    return layerOf(this.#union, this.#node).readlink(this.#node.inode);
+  }
+
+  xattrs(): ReadonlyMap<ByteString, Uint8Array> {
+    return xattrsOf(layerOf(this.#union, this.#node), this.#node);
+  }
+
+  open(): LayerFile {
+    return openContent(this.#union, this.#node);
+  }
+
+  hardlinkKey(): string | undefined {
+    return this.stat().nlink > 1 ? identityOf(this.#node) : undefined;
+  }
+}
+
+/** Merged attributes of a node that need not be in the table. */
+export function statOf(union: Union, node: Node): Stat {
+  return mergedStat(union, node, layerOf(union, node).stat(node.inode));
+}
+
+/** All that shows in a directory, sorted by bytes, as nodes outside the table. */
+export function childrenOf(union: Union, directory: Node): Node[] {
+  if (!directory.isDirectory) return [];
+  const names: Name[] = [];
+  forEachEntry(union, directory, ({ name }) => {
+    names.push(name);
+    return true;
+  });
+  return nodesOf(union, directory, names);
+}
+
+/** The nodes of some names, sorted by bytes; names that show nothing are left out. */
+export function nodesOf(union: Union, directory: Node, names: Iterable<Name>): Node[] {
+  const nodes: Node[] = [];
+  for (const name of [...names].sort(compareBytes)) {
+    const node = union.nodes.detached(directory, name);
+    if (node !== undefined) nodes.push(node);
+  }
+  return nodes;
+}
+
+/** The same for all names of one file, in one state of the overlay. */
+export function identityOf(node: Node): ByteString {
+  return linkKeyOf(node.slot, node.inode.stat.ino);
+}
+
+/** A regular file opened for reading, wherever its data are. */
+export function openContent(union: Union, node: Node): LayerFile {
+  return openData(union, node, O_RDONLY);
+}

@@ -1,0 +1,334 @@
+// The overlay: a stack of read-only layers and at most one upper, seen as one tree. This is the
+// door of the room: each operation is planned in the file of its family and carried out here.
+// Permissions are not checked: that is the kernel's part (default_permissions).
+
+import { assert } from "../assert.js";
+import { errno, FsError } from "../errors.js";
+import type { DiffEntry } from "../layer/diff.js";
+import type { AttrChange, Layer, NewInode, UpperLayer } from "../layer/index.js";
+import { ROOT_NAME, type TreeNode } from "../layer/tree.js";
+import { type ByteString, type Name, textOf } from "../path.js";
+import {
+  isRegular,
+  isSymlink,
+  O_ACCMODE,
+  O_RDONLY,
+  O_TRUNC,
+  type Stat,
+  type Statfs,
+} from "../sys/index.js";
+import { mergedStat, planRemovexattr, planSetattr, planSetxattr } from "./attributes.js";
+import { changesOf } from "./changes.js";
+import { copyRange } from "./copy-range.js";
+import { planCopyUp } from "./copy-up.js";
+import { type Made, planCreate, planCreateUnnamed, planLink } from "./create.js";
+import { type DataPlace, dataPlace } from "./data-place.js";
+import type { Filling } from "./filling.js";
+import { Handle } from "./handle.js";
+import { layerOf } from "./layer-of.js";
+import { MergedTreeNode } from "./merged-tree.js";
+import type { Node } from "./node.js";
+import { type DirectoryEntry, DirectoryHandle } from "./readdir.js";
+import { planRmdir, planUnlink } from "./remove.js";
+import { planRename } from "./rename.js";
+import { type BeforeStep, Plan, runPlan } from "./step.js";
+import { Union } from "./union.js";
+import { View, type ViewOptions } from "./view.js";
+
+/** What an overlay is made of. */
+export interface OverlayOptions {
+  /** The read-only layers, topmost first. */
+  readonly stack: readonly Layer[];
+  /** Without it nothing can be changed (EROFS). */
+  readonly upper?: UpperLayer;
+  /** How many high bits of an inode number tell the file systems of the layers apart; 8. */
+  readonly highInodeBits?: number;
+  /**
+   * A changed lower file with several names gets the name it was changed by in the upper, besides
+   * its copy in the index; and an index that was made over other layers is not believed. For uppers
+   * that others use too, or whose work directory does not stay with them.
+   */
+  readonly namesCopies?: boolean;
+  /** How the tree is shown, where that is not how it is stored. */
+  readonly view?: ViewOptions;
+  /** False: a directory with lower parts can't be moved (EXDEV), as without redirects. */
+  readonly redirects?: boolean;
+  /**
+   * "block": data of a lower file stay below until their block is written, where the upper can do
+   * that; "whole": all are copied at once. "block" if absent.
+   */
+  readonly copyUp?: "block" | "whole";
+  /** With "block": a change of metadata alone copies no data, ever. True if absent. */
+  readonly metadataOnly?: boolean;
+  /** For tests of crashes. */
+  readonly beforeStep?: BeforeStep;
+}
+
+/**
+ * The merged tree. Operations are named after the system calls they serve, take nodes of this
+ * overlay, and throw FsError with the errno for the kernel. A node that is kept beyond the next
+ * lookup must be referenced.
+ */
+export class Overlay {
+  readonly root: Node;
+  readonly readOnly: boolean;
+  readonly #union: Union;
+  readonly #beforeStep: BeforeStep | undefined;
+  readonly #view: View | undefined;
+
+  constructor(options: OverlayOptions) {
+    const { copyUp = "block", metadataOnly = true, namesCopies = false } = options;
+    const how = { copyUp, metadataOnly, namesCopies };
+    this.#union = new Union(options.stack, options.upper, options.highInodeBits, how);
+    this.#union.redirects = options.redirects ?? true;
+    const { view } = options;
+    const differs = view !== undefined && Object.keys(view).length > 0;
+    this.#view = differs ? new View(view) : undefined;
+    this.#beforeStep = options.beforeStep;
+    this.root = this.#union.nodes.root;
+    this.readOnly = options.upper === undefined;
+  }
+
+  /** The node of a name; undefined means ENOENT, until something is made there. */
+  lookup(directory: Node, name: Name): Node | undefined {
+    this.#union.nodes.sweep();
+    this.#union.nodes.forgetFound();
+    return this.#union.nodes.child(directory, name);
+  }
+
+  /** As lookup, for an entry of a listing of this very directory: fewer layers are asked. */
+  lookupEntry(directory: Node, entry: DirectoryEntry): Node | undefined {
+    this.#union.nodes.sweep();
+    this.#union.nodes.forgetFound();
+    return this.#union.nodes.child(directory, entry.name as Name, entry.slot);
+  }
+
+  /** Somebody keeps the node. */
+  reference(node: Node): void {
+    this.#union.nodes.reference(node);
+  }
+
+  /** Takes `count` references back; a node that nobody needs leaves the tables. */
+  forget(node: Node, count = 1): void {
+    this.#union.nodes.forget(node, count);
+  }
+
+  /**
+   * Merged attributes; with an open handle of the node the disk is asked by descriptor, and right
+   * after the lookup that found the node not at all.
+   */
+  stat(node: Node, handle?: Handle): Stat {
+    const stored = this.#storedStat(node, handle);
+    return this.#view === undefined ? stored : this.#view.stat(stored);
+  }
+
+  #storedStat(node: Node, handle?: Handle): Stat {
+    const union = this.#union;
+    const isFresh = union.nodes.takeJustFound(node) || !union.isUpper(node);
+    if (isFresh) return mergedStat(union, node, node.inode.stat);
+    const raw = handle?.opened?.stat() ?? layerOf(union, node).stat(node.inode);
+    return mergedStat(union, node, raw);
+  }
+
+  setattr(node: Node, change: AttrChange, handle?: Handle): Stat {
+    this.#run(planSetattr(this.#union, node, this.#view?.change(change) ?? change));
+    return this.stat(node, handle);
+  }
+
+  readlink(node: Node): ByteString {
+    if (!isSymlink(node.kind)) throw new FsError(errno.EINVAL, "readlink", textOf(node.name));
+    return layerOf(this.#union, node).readlink(node.inode);
+  }
+
+  /** A new inode of any type, without opening it. */
+  mknod(directory: Node, name: Name, inode: NewInode): Node {
+    const made: Made = { node: undefined, file: undefined };
+    this.#run(planCreate(this.#union, directory, name, this.#stored(inode), undefined, made));
+    return nodeOf(made);
+  }
+
+  mkdir(directory: Node, name: Name, inode: NewInode): Node {
+    assert(inode.type === "directory", "mkdir makes a directory");
+    return this.mknod(directory, name, inode);
+  }
+
+  /** open(2) with O_CREAT|O_EXCL. */
+  create(
+    directory: Node,
+    name: Name,
+    inode: NewInode,
+    flags: number,
+  ): { readonly node: Node; readonly handle: Handle } {
+    const made: Made = { node: undefined, file: undefined };
+    this.#run(planCreate(this.#union, directory, name, this.#stored(inode), flags, made));
+    return this.#opened(made, flags);
+  }
+
+  /** open(2) with O_TMPFILE: a regular file without a name. */
+  tmpfile(
+    directory: Node,
+    inode: NewInode,
+    flags: number,
+  ): { readonly node: Node; readonly handle: Handle } {
+    const made: Made = { node: undefined, file: undefined };
+    this.#run(planCreateUnnamed(this.#union, directory, this.#stored(inode), flags, made));
+    return this.#opened(made, flags);
+  }
+
+  #stored(inode: NewInode): NewInode {
+    return this.#view?.newInode(inode) ?? inode;
+  }
+
+  #opened(made: Made, flags: number): { readonly node: Node; readonly handle: Handle } {
+    const node = nodeOf(made);
+    return { node, handle: new Handle(this.#union, node, flags, made.file) };
+  }
+
+  /** A second name; gives the same node. */
+  link(node: Node, directory: Node, name: Name): Node {
+    this.#run(planLink(this.#union, node, directory, name));
+    return node;
+  }
+
+  unlink(directory: Node, name: Name): void {
+    this.#run(planUnlink(this.#union, directory, name));
+  }
+
+  rmdir(directory: Node, name: Name): void {
+    this.#run(planRmdir(this.#union, directory, name));
+  }
+
+  /** renameat2(2); `flags` may be RENAME_NOREPLACE or RENAME_EXCHANGE. */
+  rename(oldDirectory: Node, oldName: Name, newDirectory: Node, newName: Name, flags = 0): void {
+    this.#run(planRename(this.#union, oldDirectory, oldName, newDirectory, newName, flags));
+  }
+
+  /** Opens a regular file. For writing it is copied up, without the content that O_TRUNC drops. */
+  open(node: Node, flags: number): Handle {
+    const union = this.#union;
+    if (node.isDirectory) throw new FsError(errno.EISDIR, "open", textOf(node.name));
+    if (!isRegular(node.kind)) throw new FsError(errno.ENXIO, "open", textOf(node.name));
+    union.nodes.forgetFound();
+    if ((flags & O_TRUNC) !== 0) this.#run(planSetattr(union, node, { sizeBytes: 0 }));
+    else if ((flags & O_ACCMODE) !== O_RDONLY) this.copyUp(node);
+    return new Handle(union, node, flags & ~O_TRUNC, undefined);
+  }
+
+  /** True when the node lies in the upper: it is changed where it is, and never copied up again. */
+  isUpper(node: Node): boolean {
+    return this.#union.isUpper(node);
+  }
+
+  /** Where the data of a regular file are now. */
+  dataPlace(node: Node): DataPlace {
+    return dataPlace(this.#union, node);
+  }
+
+  /**
+   * Brings a node into the upper, to be written. Nobody sees a difference, but its backing file is
+   * another.
+   */
+  copyUp(node: Node): void {
+    this.#union.writable("copy up");
+    if (this.#union.isUpper(node) && node.data === undefined) return;
+    const plan = new Plan();
+    planCopyUp(this.#union, node, plan, { writes: true });
+    this.#run(plan);
+  }
+
+  /** The partial files, and how they become ordinary ones. */
+  get filling(): Filling {
+    return this.#union.filling;
+  }
+
+  opendir(node: Node): DirectoryHandle {
+    if (!node.isDirectory) throw new FsError(errno.ENOTDIR, "opendir", textOf(node.name));
+    return new DirectoryHandle(this.#union, node);
+  }
+
+  getxattr(node: Node, name: ByteString): Buffer | undefined {
+    const view = this.#view;
+    view?.requireXattr(name, "getxattr");
+    const value = layerOf(this.#union, node).getxattr(node.inode, name);
+    return view === undefined ? value : view.shownXattr(name, value);
+  }
+
+  listxattr(node: Node): ByteString[] {
+    const names = layerOf(this.#union, node).listxattr(node.inode);
+    return this.#view?.xattrNames(names) ?? names;
+  }
+
+  setxattr(node: Node, name: ByteString, value: Uint8Array, flags: number): void {
+    const view = this.#view;
+    view?.requireXattr(name, "setxattr");
+    const stored = view?.storedXattr(name, value) ?? value;
+    this.#run(planSetxattr(this.#union, node, name, stored, flags));
+  }
+
+  removexattr(node: Node, name: ByteString): void {
+    this.#view?.requireXattr(name, "removexattr");
+    this.#run(planRemovexattr(this.#union, node, name));
+  }
+
+  /** copy_file_range(2): bytes copied, which may be fewer. */
+  copyFileRange(
+    from: Handle,
+    fromOffset: number,
+    to: Handle,
+    toOffset: number,
+    lengthBytes: number,
+  ): number {
+    return copyRange(from, fromOffset, to, toOffset, lengthBytes);
+  }
+
+  /** Room of the upper; a tree that cannot change is full. */
+  statfs(): Statfs {
+    return this.#union.upper?.statfs() ?? FULL;
+  }
+
+  /** syncfs(2) of the upper. */
+  sync(): void {
+    this.#union.upper?.sync();
+  }
+
+  /** Closes all layers. */
+  close(): void {
+    this.#union.filling.close();
+    for (const layer of this.#union.layers) layer.close();
+  }
+
+  /** The upper as a diff that stands by itself (changes.ts). The upper must not change meanwhile. */
+  changes(): Iterable<DiffEntry> {
+    return changesOf(this.#union);
+  }
+
+  /** The merged tree to walk. */
+  tree(): TreeNode {
+    return new MergedTreeNode(this.#union, this.root, ROOT_NAME);
+  }
+
+  #run(plan: Plan): void {
+    this.#union.nodes.forgetFound();
+    this.#union.links.tidy();
+    runPlan(plan, this.#beforeStep);
+  }
+}
+
+function nodeOf(made: Made): Node {
+  const { node } = made;
+  assert(node !== undefined, "a plan that ran to its end made its node");
+  return node;
+}
+
+const FULL: Statfs = {
+  type: 0,
+  bsize: 4096,
+  blocks: 0n,
+  bfree: 0n,
+  bavail: 0n,
+  files: 0n,
+  ffree: 0n,
+  namelen: 255,
+  frsize: 4096,
+  flags: 0,
+};

@@ -1,0 +1,285 @@
+// The containers: each a writable layer above an image, in containers/<id>/{upper,work}, with its
+// record in container.json. Whether and where one is mounted is mount-state.ts.
+
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { type ChainId, type DiffId, type Digest, parseDigest } from "../digest.js";
+import { EngineError } from "../errors.js";
+import { asFsError, hasCode } from "../node-errors.js";
+import {
+  type Descriptor,
+  descriptorJson,
+  JsonFields,
+  parseDescriptor,
+  parseJson,
+} from "../oci/index.js";
+import { replaceFile, syncDirectory } from "./durable.js";
+import type { StoredImage } from "./images.js";
+import { copyRoot } from "./implied-directory.js";
+import type { LayerStore } from "./layers.js";
+import { LockFile } from "./lock-file.js";
+import {
+  type MountState,
+  readMountState,
+  removeMountState,
+  writeMountState,
+} from "./mount-state.js";
+import { removeDirectory } from "./remove-directory.js";
+import { scratchPath } from "./scratch-name.js";
+
+/** A writable layer and what it stands on. `chain` and `diffIds` are base first. */
+export interface Container {
+  /** 64 hex digits. */
+  readonly id: string;
+  readonly name: string;
+  /** What the user called the image, for lists. */
+  readonly imageName: string;
+  readonly imageId: Digest;
+  /** The image's manifest: it keeps the image's blobs alive. */
+  readonly manifest: Descriptor;
+  readonly chain: readonly ChainId[];
+  readonly diffIds: readonly DiffId[];
+  readonly createdAt: Date;
+}
+
+/** What a new container is to be. */
+export interface NewContainer {
+  readonly image: StoredImage;
+  readonly imageName: string;
+  /** The first 12 digits of the ID unless given. */
+  readonly name?: string;
+}
+
+/** Where the parts of a container lie. */
+export interface ContainerPaths {
+  readonly home: string;
+  readonly upper: string;
+  readonly work: string;
+  /** What the mount process writes. */
+  readonly log: string;
+}
+
+const RECORD_FILE = "container.json";
+const nameForm = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
+const idForm = /^[0-9a-f]{64}$/;
+
+/** All containers of a store. */
+export class ContainerStore {
+  readonly directory: string;
+  readonly #tmp: string;
+  /** Orders the changes of names. */
+  readonly #names: LockFile;
+  readonly #layers: LayerStore;
+
+  constructor(root: string, names: LockFile, layers: LayerStore) {
+    this.directory = join(root, "containers");
+    this.#tmp = join(root, "tmp");
+    this.#names = names;
+    this.#layers = layers;
+  }
+
+  paths(id: string): ContainerPaths {
+    const home = join(this.directory, id);
+    return { home, upper: join(home, "upper"), work: join(home, "work"), log: join(home, "log") };
+  }
+
+  /**
+   * Makes a container with an empty upper, whose root is as the stack's (the merged root is the
+   * upper's). The image's layers must be unpacked. Hold the store's lock shared since the image was read.
+   * Throws EngineError INVALID_ARGUMENT (bad name), ALREADY_EXISTS (name taken).
+   */
+  async create(request: NewContainer): Promise<Container> {
+    const { image } = request;
+    const id = randomBytes(32).toString("hex");
+    const container: Container = {
+      id,
+      name: checkName(request.name ?? id.slice(0, 12)),
+      imageName: request.imageName,
+      imageId: image.id,
+      manifest: image.descriptor,
+      chain: image.chain,
+      diffIds: image.config.diffIds,
+      createdAt: new Date(),
+    };
+    await using _names = await this.#names.acquire("exclusive");
+    await this.#refuseTaken(container.name);
+    const aside = scratchPath(this.#tmp, "container");
+    try {
+      await mkdir(join(aside, "upper"), { recursive: true, mode: 0o755 });
+      copyRoot(
+        container.chain.toReversed().map((chainId) => this.#layers.path(chainId)),
+        join(aside, "upper"),
+        this.#layers.format,
+      );
+      await mkdir(join(aside, "work"), { mode: 0o700 });
+      await writeRecord(aside, container);
+      await rename(aside, this.paths(id).home);
+      await syncDirectory(this.directory);
+    } catch (error) {
+      await removeDirectory(aside);
+      throw asFsError(error, "create", this.paths(id).home);
+    }
+    return container;
+  }
+
+  /** All containers, newest first. */
+  async list(): Promise<Container[]> {
+    const ids = (await readdir(this.directory)).filter((name) => idForm.test(name));
+    const found = await Promise.all(ids.map((id) => this.#tryRead(id)));
+    return found
+      .filter((container) => container !== undefined)
+      .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? -1 : 1));
+  }
+
+  /** By name, ID or the start of an ID. Throws EngineError NOT_FOUND, INVALID_ARGUMENT (ambiguous). */
+  async get(idOrName: string): Promise<Container> {
+    const all = await this.list();
+    const exact = all.find(({ id, name }) => name === idOrName || id === idOrName);
+    if (exact !== undefined) return exact;
+    const found = all.filter(({ id }) => idOrName !== "" && id.startsWith(idOrName));
+    const [first, second] = found;
+    if (first !== undefined && second === undefined) return first;
+    throw first === undefined
+      ? new EngineError("NOT_FOUND", `Cannot find "${idOrName}": no such container`)
+      : new EngineError(
+          "INVALID_ARGUMENT",
+          `Cannot find "${idOrName}": multiple IDs found with provided prefix`,
+        );
+  }
+
+  /** Records that the container stands on another image now (after a commit froze its upper). Hold its lock. */
+  async update(container: Container): Promise<void> {
+    await replaceFile(this.#tmp, this.paths(container.id).home, RECORD_FILE, recordOf(container));
+  }
+
+  /** Gives the container another name. Throws as create(). */
+  async rename(container: Container, name: string): Promise<Container> {
+    await using _names = await this.#names.acquire("exclusive");
+    const renamed = { ...container, name: checkName(name) };
+    await this.#refuseTaken(name);
+    await this.update(renamed);
+    return renamed;
+  }
+
+  /**
+   * Removes a container with all that was written in it. Throws EngineError IN_USE while another
+   * process holds its lock or it is mounted.
+   */
+  async remove(id: string): Promise<void> {
+    const { home } = this.paths(id);
+    const aside = scratchPath(this.#tmp, "removed");
+    {
+      await using _lock = await this.lock(id).acquire("exclusive", { waitMs: 0 });
+      const mounted = await this.mountState(id);
+      if (mounted !== undefined) {
+        throw inUse(id, `it is mounted on ${mounted.target}`);
+      }
+      await this.#refuseServed(id);
+      await rename(home, aside);
+      await syncDirectory(this.directory);
+    }
+    await removeDirectory(aside);
+  }
+
+  /** The lock of one container: who mounts, commits or removes it holds it exclusively. */
+  lock(id: string): LockFile {
+    return new LockFile(join(this.paths(id).home, "lock"), id.slice(0, 12));
+  }
+
+  /** Where the container is mounted now, as processes and mount tables have it; undefined when it is not. */
+  async mountState(id: string): Promise<MountState | undefined> {
+    return await readMountState(this.paths(id).home);
+  }
+
+  /** Records that process `pid` serves the container on `target` (an absolute path, links resolved). */
+  async setMounted(
+    id: string,
+    mount: { readonly target: string; readonly pid: number },
+  ): Promise<void> {
+    await writeMountState(this.#tmp, this.paths(id).home, mount);
+  }
+
+  /** Forgets the recorded mount. */
+  async clearMounted(id: string): Promise<void> {
+    await removeMountState(this.paths(id).home);
+  }
+
+  async #tryRead(id: string): Promise<Container | undefined> {
+    const path = join(this.paths(id).home, RECORD_FILE);
+    try {
+      return parseContainer(await readFile(path), path);
+    } catch (error) {
+      // Removed since its directory was listed.
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** A mount process holds its upper's lock, also where whoever started it died before recording it. */
+  async #refuseServed(id: string): Promise<void> {
+    const path = join(this.paths(id).work, "lock");
+    const lock = await new LockFile(path, id).tryAcquire("exclusive");
+    if (lock === undefined) throw inUse(id, "a mount process is still serving it");
+    await lock.release();
+  }
+
+  async #refuseTaken(name: string): Promise<void> {
+    const holder = (await this.list()).find((container) => container.name === name);
+    if (holder === undefined) return;
+    throw new EngineError(
+      "ALREADY_EXISTS",
+      `Cannot name a container "${name}": the name is already in use by container "${holder.id}"; remove or rename that container to be able to reuse it`,
+    );
+  }
+}
+
+function inUse(id: string, state: string): EngineError {
+  return new EngineError("IN_USE", `Cannot remove "${id.slice(0, 12)}": ${state}`);
+}
+
+function checkName(name: string): string {
+  if (nameForm.test(name)) return name;
+  throw new EngineError(
+    "INVALID_ARGUMENT",
+    `Cannot name a container "${name}": invalid container name, only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+  );
+}
+
+function recordOf(container: Container): string {
+  return JSON.stringify({ ...container, manifest: descriptorJson(container.manifest) });
+}
+
+async function writeRecord(home: string, container: Container): Promise<void> {
+  const handle = await open(join(home, RECORD_FILE), "wx", 0o644);
+  try {
+    await handle.writeFile(recordOf(container));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await syncDirectory(home);
+}
+
+/** Reads a container.json. Throws EngineError DATA_LOSS. */
+export function parseContainer(bytes: Uint8Array, path: string): Container {
+  const fields = new JsonFields(parseJson(bytes, path), path);
+  const id = fields.requiredString("id");
+  const createdAt = new Date(fields.requiredString("createdAt"));
+  if (!idForm.test(id) || Number.isNaN(createdAt.getTime())) {
+    throw new EngineError(
+      "DATA_LOSS",
+      `Cannot read "${path}": it is not the record of a container`,
+    );
+  }
+  return {
+    id,
+    name: fields.requiredString("name"),
+    imageName: fields.string("imageName") ?? "",
+    imageId: parseDigest(fields.get("imageId")),
+    manifest: parseDescriptor(fields.get("manifest"), `${path}: manifest`),
+    chain: fields.strings("chain").map((text) => parseDigest(text) as ChainId),
+    diffIds: fields.strings("diffIds").map((text) => parseDigest(text) as DiffId),
+    createdAt,
+  };
+}

@@ -1,0 +1,154 @@
+// Garbage collection: everything that neither index.json nor a container leads to. It runs under the
+// exclusive lock, so that nobody is adding anything; what lies in tmp/ is left from dead processes.
+
+import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type ChainId, chainIds, type Digest } from "../digest.js";
+import { EngineError } from "../errors.js";
+import {
+  type Descriptor,
+  DOCUMENT_LIMIT_BYTES,
+  isIndexType,
+  isManifestType,
+  parseImageConfig,
+  parseIndex,
+  parseJson,
+  parseManifest,
+} from "../oci/index.js";
+import type { BlobStore } from "./blobs.js";
+import type { HeldLock } from "./lock-file.js";
+import { removeDirectory } from "./remove-directory.js";
+import { isInUse } from "./scratch-name.js";
+import type { Store } from "./store.js";
+
+/** One thing that is (or would be) removed. */
+export interface GarbageItem {
+  readonly kind: "blob" | "layer" | "temporary";
+  /** Digest, chain ID, or file name in tmp/. */
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+export interface GarbageReport {
+  readonly removed: readonly GarbageItem[];
+  readonly sizeBytes: number;
+}
+
+export interface CollectOptions {
+  /** Only report. */
+  readonly dryRun?: boolean;
+  /** The store's lock, held exclusively by the caller; else it is acquired here. */
+  readonly held?: HeldLock;
+  /** How long to wait for the lock; for ever unless given. Then EngineError IN_USE. */
+  readonly waitMs?: number;
+}
+
+/** Blobs and layers that are needed. */
+export interface Needed {
+  readonly blobs: Set<Digest>;
+  readonly layers: Set<ChainId>;
+}
+
+/** Removes what nothing needs. Throws EngineError IN_USE, FsError. */
+export async function collectGarbage(
+  store: Store,
+  options: CollectOptions,
+): Promise<GarbageReport> {
+  const wait = options.waitMs === undefined ? {} : { waitMs: options.waitMs };
+  const own = options.held === undefined ? await store.lock.acquire("exclusive", wait) : undefined;
+  try {
+    const needed = await neededBy(store);
+    const items = [
+      ...(await temporaries(store)),
+      ...(await unneededLayers(store, needed)),
+      ...(await unneededBlobs(store, needed)),
+    ];
+    if (options.dryRun !== true) {
+      for (const item of items) await remove(store, item);
+      await store.blobs.sync();
+    }
+    return { removed: items, sizeBytes: items.reduce((sum, item) => sum + item.sizeBytes, 0) };
+  } finally {
+    await own?.release();
+  }
+}
+
+/** What index.json and the containers lead to. */
+export async function neededBy(store: Store): Promise<Needed> {
+  const needed: Needed = { blobs: new Set(), layers: new Set() };
+  for (const { descriptor } of await store.references.list()) {
+    await follow(store.blobs, descriptor, needed);
+  }
+  for (const container of await store.containers.list()) {
+    for (const chainId of container.chain) needed.layers.add(chainId);
+    await follow(store.blobs, container.manifest, needed);
+  }
+  return needed;
+}
+
+/** Adds a document and all that it points at. What cannot be read leads nowhere: check() reports it. */
+async function follow(blobs: BlobStore, descriptor: Descriptor, needed: Needed): Promise<void> {
+  const { digest, mediaType } = descriptor;
+  if (needed.blobs.has(digest)) return;
+  needed.blobs.add(digest);
+  try {
+    if (isIndexType(mediaType)) {
+      const index = parseIndex(await document(blobs, digest), digest);
+      for (const inner of index.manifests) await follow(blobs, inner, needed);
+    } else if (isManifestType(mediaType)) {
+      const manifest = parseManifest(await document(blobs, digest), digest);
+      for (const part of [manifest.config, ...manifest.layers]) needed.blobs.add(part.digest);
+      const id = manifest.config.digest;
+      const config = parseImageConfig(await document(blobs, id), id);
+      for (const chainId of chainIds(config.diffIds)) needed.layers.add(chainId);
+    }
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+  }
+}
+
+async function document(blobs: BlobStore, digest: Digest): Promise<unknown> {
+  return parseJson(await blobs.readBytes(digest, DOCUMENT_LIMIT_BYTES), digest);
+}
+
+async function unneededBlobs(store: Store, needed: Needed): Promise<GarbageItem[]> {
+  const items: GarbageItem[] = [];
+  for (const digest of await store.blobs.list()) {
+    if (needed.blobs.has(digest)) continue;
+    items.push({ kind: "blob", name: digest, sizeBytes: await store.blobs.size(digest) });
+  }
+  return items;
+}
+
+async function unneededLayers(store: Store, needed: Needed): Promise<GarbageItem[]> {
+  const items: GarbageItem[] = [];
+  for (const chainId of await store.layers.list()) {
+    if (needed.layers.has(chainId)) continue;
+    const sizeBytes = (await store.layers.trySizeBytes(chainId)) ?? 0;
+    items.push({ kind: "layer", name: chainId, sizeBytes });
+  }
+  return items;
+}
+
+/** Sizes of whole trees are not summed up: that would take longer than removing them. */
+async function temporaries(store: Store): Promise<GarbageItem[]> {
+  const directory = join(store.root, "tmp");
+  const names = (await readdir(directory)).filter((name) => !isInUse(name));
+  return await Promise.all(
+    names.map(async (name) => {
+      const found = await lstat(join(directory, name));
+      return { kind: "temporary" as const, name, sizeBytes: found.isFile() ? found.size : 0 };
+    }),
+  );
+}
+
+async function remove(store: Store, item: GarbageItem): Promise<void> {
+  switch (item.kind) {
+    case "blob":
+      return await store.blobs.delete(item.name as Digest);
+    case "layer":
+      return await store.layers.delete(item.name as ChainId);
+    case "temporary":
+      return await removeDirectory(join(store.root, "tmp", item.name));
+  }
+}

@@ -1,0 +1,22 @@
+// The door of store/.
+
+export { type BlobExpectation, BlobWriter, type WriterOptions } from "./blob-writer.js";
+export { type BlobInfo, BlobStore, type ReadOptions } from "./blobs.js";
+export type { CheckFinding, CheckReport } from "./check.js";
+export {
+  type Container,
+  type ContainerPaths,
+  ContainerStore,
+  type NewContainer,
+} from "./containers.js";
+export type { CollectOptions, GarbageItem, GarbageReport } from "./garbage.js";
+export type { ImageRecord, StoredImage } from "./images.js";
+export type { LayerFormat } from "./layer-format.js";
+export { type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";
+export { type HeldLock, LockFile, type LockMode, type LockOptions } from "./lock-file.js";
+export type { MountState } from "./mount-state.js";
+export { PackedBlobs } from "./packed-blobs.js";
+export { type ReferenceEntry, ReferenceStore } from "./references.js";
+export { defaultRoot } from "./root.js";
+export { Store, type StoreOptions } from "./store.js";
+export type { UnpackImageOptions } from "./unpack-image.js";

@@ -1,0 +1,34 @@
+// How layers and uppers of a store are written on this machine: which overlay attributes mark
+// whiteouts, and whether owners and devices are real or recorded in an attribute.
+
+import { readFileSync } from "node:fs";
+import { features } from "../sys/index.js";
+
+/** To be passed to who unpacks or opens a layer or upper (see layer/). */
+export interface LayerFormat {
+  /** "trusted.overlay.*" needs CAP_SYS_ADMIN in the initial user namespace. */
+  readonly xattrPrefix: "trusted" | "user";
+  /** "override": chown and mknod are recorded in user.containers.override_stat. */
+  readonly ownership: "native" | "override";
+}
+
+/** Fewer user ids than this cannot hold an ordinary image. */
+const ENOUGH_IDS = 65_536;
+
+/** What this process may write. */
+export function ownFormat(): LayerFormat {
+  const { root, trustedXattr } = features();
+  if (trustedXattr) return { xattrPrefix: "trusted", ownership: "native" };
+  return {
+    xattrPrefix: "user",
+    ownership: root && mappedIds() >= ENOUGH_IDS ? "native" : "override",
+  };
+}
+
+/** How many user ids this user namespace has (user_namespaces(7), uid_map: inside, outside, count). */
+function mappedIds(): number {
+  return readFileSync("/proc/self/uid_map", "latin1")
+    .split("\n")
+    .map((line) => Number(line.trim().split(/\s+/)[2] ?? 0))
+    .reduce((sum, count) => sum + count, 0);
+}

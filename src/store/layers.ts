@@ -1,0 +1,211 @@
+// The unpacked layers: layers/<chain id>/diff, one directory a layer, shared by all images that have
+// the same stack so far. A directory that is there is whole and never changes.
+
+import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { assert } from "../assert.js";
+import { type ChainId, chainIds, type DiffId, hexOf, isDigest } from "../digest.js";
+import { EngineError, errno, FsError } from "../errors.js";
+import { asFsError, hasCode } from "../node-errors.js";
+import { JsonFields, parseJson } from "../oci/index.js";
+import { syncfsLater } from "../sys/index.js";
+import { syncDirectory } from "./durable.js";
+import type { LayerFormat } from "./layer-format.js";
+import type { LockFile } from "./lock-file.js";
+import { removeDirectory } from "./remove-directory.js";
+import { scratchPath } from "./scratch-name.js";
+import { type UnpackProgress, unpackLayer } from "./unpack.js";
+
+/** What is known of an unpacked layer. */
+export interface LayerInfo {
+  readonly chainId: ChainId;
+  readonly diffId: DiffId;
+  /** Of the uncompressed archive. */
+  readonly sizeBytes: number;
+  /** How whiteouts and owners are written in `diff/`: to be passed to who opens the layer. */
+  readonly format: LayerFormat;
+}
+
+/** A layer to be unpacked. */
+export interface LayerRequest {
+  /** The stack it is the top of, base first. */
+  readonly diffIds: readonly DiffId[];
+  /** Its archive, packed in any known way. */
+  open(): AsyncIterable<Uint8Array>;
+  readonly progress?: UnpackProgress;
+}
+
+const INFO_FILE = "layer.json";
+
+/** All unpacked layers of a store. */
+export class LayerStore {
+  readonly directory: string;
+  readonly format: LayerFormat;
+  readonly #tmp: string;
+  readonly #lock: LockFile;
+
+  constructor(root: string, lock: LockFile, format: LayerFormat) {
+    this.directory = join(root, "layers");
+    this.#tmp = join(root, "tmp");
+    this.#lock = lock;
+    this.format = format;
+  }
+
+  /** The directory of the layer's tree, whether it is there or not. */
+  path(chainId: ChainId): string {
+    return join(this.#home(chainId), "diff");
+  }
+
+  async has(chainId: ChainId): Promise<boolean> {
+    return (await this.info(chainId)) !== undefined;
+  }
+
+  /** undefined when the layer is not unpacked. Throws EngineError DATA_LOSS when its record is damaged. */
+  async info(chainId: ChainId): Promise<LayerInfo | undefined> {
+    const path = join(this.#home(chainId), INFO_FILE);
+    try {
+      return parseInfo(await readFile(path), path, chainId);
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** Length of the layer's uncompressed archive, where it is known: a damaged record says nothing. */
+  async trySizeBytes(chainId: ChainId): Promise<number | undefined> {
+    try {
+      return (await this.info(chainId))?.sizeBytes;
+    } catch (error) {
+      if (error instanceof EngineError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Unpacks the layer when it is not there, and returns its tree's directory. The stack below must
+   * be there. Hold the store's lock shared until an image or container needs the layer.
+   * Throws EngineError DATA_LOSS when the archive is damaged or not the one of the diff ID; FsError.
+   */
+  async ensure(request: LayerRequest): Promise<string> {
+    const chain = chainIds(request.diffIds);
+    const chainId = chain.pop();
+    const diffId = request.diffIds.at(-1);
+    assert(chainId !== undefined && diffId !== undefined, "a stack has a top");
+    if (await this.has(chainId)) return this.path(chainId);
+    await using _lock = await this.#lock.acquire("shared");
+    const aside = scratchPath(this.#tmp, "layer");
+    try {
+      const tree = join(aside, "diff");
+      await mkdir(tree, { recursive: true, mode: 0o755 });
+      const { sizeBytes } = await unpackLayer(request.open(), tree, {
+        diffId,
+        format: this.format,
+        below: chain.reverse().map((lower) => this.path(lower)),
+        progress: request.progress,
+      });
+      await this.#publish(aside, { chainId, diffId, sizeBytes, format: this.format });
+    } catch (error) {
+      await removeDirectory(aside);
+      throw asFsError(error, "unpack", aside);
+    }
+    return this.path(chainId);
+  }
+
+  /**
+   * Makes a tree that exists, on the store's file system and in the store's format, the layer of a
+   * chain ID: it is renamed. The caller vouches for the diff ID. When the layer is there already,
+   * the tree stays where it is and false is returned.
+   */
+  async adopt(layer: Omit<LayerInfo, "format">, tree: string): Promise<boolean> {
+    if (await this.has(layer.chainId)) return false;
+    await using _lock = await this.#lock.acquire("shared");
+    const aside = scratchPath(this.#tmp, "layer");
+    await mkdir(aside, { recursive: true, mode: 0o755 });
+    await rename(tree, join(aside, "diff"));
+    await this.#publish(aside, { ...layer, format: this.format });
+    return true;
+  }
+
+  /** The chain IDs of all unpacked layers. */
+  async list(): Promise<ChainId[]> {
+    const names = await readdir(this.directory);
+    return names.map((name) => `sha256:${name}`).filter(isDigest) as ChainId[];
+  }
+
+  /** Removes a layer. Only for who holds the store's lock exclusively. */
+  async delete(chainId: ChainId): Promise<void> {
+    const aside = scratchPath(this.#tmp, "removed");
+    try {
+      await rename(this.#home(chainId), aside);
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return;
+      throw asFsError(error, "remove", this.#home(chainId));
+    }
+    await removeDirectory(aside);
+  }
+
+  #home(chainId: ChainId): string {
+    return join(this.directory, hexOf(chainId));
+  }
+
+  /** Everything on the disk first, then the name: what has the name is whole. */
+  async #publish(aside: string, info: LayerInfo): Promise<void> {
+    const handle = await open(join(aside, INFO_FILE), "wx", 0o644);
+    try {
+      await handle.writeFile(JSON.stringify(info));
+      // One syncfs is far cheaper than an fsync for each file of the layer. Downloads go on meanwhile.
+      await synced(handle.fd);
+    } finally {
+      await handle.close();
+    }
+    try {
+      await rename(aside, this.#home(info.chainId));
+    } catch (error) {
+      if (!hasCode(error, "ENOTEMPTY", "EEXIST")) throw error;
+      // Another process was faster with the same layer.
+      await removeDirectory(aside);
+    }
+    await syncDirectory(this.directory);
+  }
+}
+
+/** Throws FsError EIO: a failed flush is reported once, so asking again would hide it. */
+async function synced(fd: number): Promise<void> {
+  const ok = await new Promise<boolean>((resolve) => syncfsLater(fd, resolve));
+  if (!ok) throw new FsError(errno.EIO, "syncfs");
+}
+
+/** Reads a layer.json; `chainId` is the one its directory is named by. */
+export function parseInfo(bytes: Uint8Array, path: string, chainId: ChainId): LayerInfo {
+  const fields = new JsonFields(parseJson(bytes, path), path);
+  const diffId = fields.requiredString("diffId");
+  const sizeBytes = fields.count("sizeBytes");
+  const format = fields.object("format");
+  const prefix = format.requiredString("xattrPrefix");
+  const ownership = format.requiredString("ownership");
+  if (
+    fields.requiredString("chainId") !== chainId ||
+    !isDigest(diffId) ||
+    sizeBytes === undefined ||
+    (prefix !== "trusted" && prefix !== "user") ||
+    (ownership !== "native" && ownership !== "override")
+  ) {
+    throw new EngineError("DATA_LOSS", `Cannot read "${path}": it is not the record of a layer`);
+  }
+  return {
+    chainId,
+    diffId: diffId as DiffId,
+    sizeBytes,
+    format: { xattrPrefix: prefix, ownership },
+  };
+}
+
+/** True when the layer's directory has its tree. */
+export async function hasTree(directory: string): Promise<boolean> {
+  try {
+    return (await stat(join(directory, "diff"))).isDirectory();
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,23 @@
+// Linux as strata calls it: everything of this folder that others use, in one place.
+
+export * from "./copy.js";
+export * from "./credentials.js";
+export * from "./dirents.js";
+export * from "./fiemap.js";
+export { fillDirectoryAt, keepLibrary } from "./foreign.js";
+export * from "./fuse-device.js";
+export * from "./inode.js";
+export * from "./io.js";
+export { FS_APPEND_FL, FS_IMMUTABLE_FL, getInodeFlags, setInodeFlags } from "./ioctl.js";
+export { AT_FDCWD } from "./libc.js";
+export * from "./lock.js";
+export * from "./mode.js";
+export * from "./mount.js";
+export * from "./open.js";
+export * from "./probe.js";
+export * from "./process.js";
+export * from "./rename.js";
+export * from "./stat.js";
+export * from "./statfs.js";
+export * from "./xattr.js";
+export * from "./zstd.js";
