@@ -21,7 +21,7 @@ const FILE_BYTES = 250_000;
 
 const megabytes = Number(process.argv[2] ?? 500);
 const rounds = Number(process.argv[3] ?? 3);
-const strata = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
+const strata = fileURLToPath(new URL("../run/strata.js", import.meta.url));
 
 interface Subject {
   readonly name: string;

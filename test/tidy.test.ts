@@ -180,6 +180,21 @@ function isEmptyCatch(node: ts.Node): node is ts.Node {
   );
 }
 
+function isOwnAddress(node: ts.Node): node is ts.NewExpression {
+  return ts.isNewExpression(node) && node.getText().includes("import.meta.url");
+}
+
+test("src: files of the package are found by program-files.ts only", () => {
+  expectNone(
+    // A module's own address is another one in the bundle.
+    shipped
+      .filter((source) => source.path !== "src/program-files.ts")
+      .flatMap((source) =>
+        nodesOf(source, isOwnAddress).map((node) => finding(source, node, "use programFile")),
+      ),
+  );
+});
+
 test("language: no error is caught by nothing", () => {
   expectNone(
     sources.flatMap((source) =>

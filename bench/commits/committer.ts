@@ -23,7 +23,7 @@ export interface Committer {
   readonly end: string;
 }
 
-const CLI = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../../run/strata.js", import.meta.url));
 
 function strata(): Committer {
   return {

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { manifestFile } from "../program-files.js";
 import { addArchiveCommands } from "./commands/archives.js";
 import { addChangeCommands } from "./commands/changes.js";
 import { addImageCommands } from "./commands/images.js";
@@ -41,7 +42,6 @@ export function buildProgram(): Command {
 }
 
 function ownVersion(): string {
-  const path = new URL("../../../package.json", import.meta.url);
-  const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(manifestFile(), "utf8")) as { version: string };
   return version;
 }

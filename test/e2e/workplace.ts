@@ -8,7 +8,8 @@ import { fileURLToPath } from "node:url";
 import { type Outcome, type RunOptions, run, tryRun } from "./run-program.js";
 
 /** The command under test. */
-export const strataMain = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+/** What users run: the bundle. */
+export const strataMain = fileURLToPath(new URL("../../run/strata.js", import.meta.url));
 
 const EXIT_WAIT_MS = 5000;
 

@@ -18,8 +18,9 @@ import {
 } from "../../src/fuse/index.js";
 import { chooseDriver } from "../../src/fuse/mount/driver-choice.js";
 import { optionText } from "../../src/fuse/native/native-mount.js";
+import { hasCode } from "../../src/node-errors.js";
 import { asUser as asCaller } from "../conformance/place.js";
-import { mountSkip, withMount, withScratch } from "./mounted.js";
+import { detachIfMounted, mountSkip, until, withMount, withScratch } from "./mounted.js";
 
 const options = { skip: mountSkip, timeout: 90_000 };
 
@@ -66,13 +67,18 @@ function asUser(uid: number, script: string): Promise<{ status: number; output: 
   });
 }
 
-async function goneWithin(pid: number, milliseconds: number): Promise<boolean> {
-  for (let waited = 0; waited < milliseconds; waited += 20) {
-    const path = `/proc/${pid}/stat`;
-    if (!fs.existsSync(path) || /\) [ZX]/.test(fs.readFileSync(path, "latin1"))) return true;
-    await sleep(20);
+/** A killed process's leader may be a zombie while its threads still hold the connection. */
+function isGone(pid: number): boolean {
+  try {
+    return fs
+      .readdirSync(`/proc/${pid}/task`)
+      .every((thread) =>
+        /\) [ZX]/.test(fs.readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1")),
+      );
+  } catch (error) {
+    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return true;
+    throw error;
   }
-  return false;
 }
 
 test("fuse-native: what many users make at the same time is each one's own", options, async () => {
@@ -210,29 +216,30 @@ test(
         logFile: join(scratch, "log"),
         driver: "fuse-native",
       } as const;
-      const first = await mountInProcess(job);
-      strictEqual(first.driver, "fuse-native");
-      const user = spawn("sh", ["-c", "sleep 0.5; cat file"], { cwd: target });
-      let said = "";
-      user.stdout.on("data", (chunk: Buffer) => {
-        said += chunk.toString();
-      });
-      await sleep(200);
-      process.kill(first.pid, "SIGTERM");
-      await sleep(100);
-      strictEqual(findMount(target), undefined);
-      await new Promise((resolve) => user.once("close", resolve));
-      strictEqual(said, "content");
-      ok(await goneWithin(first.pid, 5000));
-      const second = await mountInProcess(job);
-      shutdownMount(target);
-      ok(await goneWithin(second.pid, 5000));
-      strictEqual(findMount(target), undefined);
-      const third = await mountInProcess(job);
-      process.kill(third.pid, "SIGKILL");
-      ok(await goneWithin(third.pid, 5000));
-      throws(() => fs.readdirSync(target), /ENOTCONN/);
-      spawnSync("umount", ["-l", target]);
+      try {
+        const first = await mountInProcess(job);
+        strictEqual(first.driver, "fuse-native");
+        // Says when it is there, and reads when it is told to.
+        const user = spawn("sh", ["-c", "echo there; read told; cat file"], { cwd: target });
+        const lines = user.stdout.setEncoding("utf8")[Symbol.asyncIterator]();
+        strictEqual((await lines.next()).value, "there\n");
+        process.kill(first.pid, "SIGTERM");
+        await until("SIGTERM takes it out of the tree", () => findMount(target) === undefined);
+        user.stdin.end("now\n");
+        strictEqual((await lines.next()).value, "content");
+        await until("it ends with its last user", () => isGone(first.pid));
+        const second = await mountInProcess(job);
+        shutdownMount(target);
+        await until("shutdown ends it", () => isGone(second.pid));
+        strictEqual(findMount(target), undefined);
+        const third = await mountInProcess(job);
+        process.kill(third.pid, "SIGKILL");
+        await until("kill -9 ends it", () => isGone(third.pid));
+        // The second when the request came before the end of the connection.
+        throws(() => fs.readdirSync(target), /ENOTCONN|ECONNABORTED/);
+      } finally {
+        detachIfMounted(target);
+      }
     });
   },
 );

@@ -5,11 +5,13 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type MountJob, mountInProcess, unmount } from "../../src/fuse/index.js";
 import { features } from "../../src/sys/index.js";
 
 const TIME_LIMIT_SECONDS = 60;
+const PATIENCE_MS = 30_000;
 
 /** Why mount tests can't run here; false when they can. */
 export const mountSkip: string | false = (() => {
@@ -37,8 +39,18 @@ function watch(pid: number): ChildProcess {
   return spawn("sh", ["-c", `sleep ${TIME_LIMIT_SECONDS}; kill -9 ${pid}`], { stdio: "ignore" });
 }
 
-function detachIfMounted(target: string): void {
+/** Takes a mount out of the tree, whoever serves it or does no more; nothing where there is none. */
+export function detachIfMounted(target: string): void {
   spawnSync("umount", ["-l", target], { stdio: "ignore" });
+}
+
+/** Waits for what must come, for as long as a loaded machine may need. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
+  while (!holds()) {
+    if (Date.now() > end) throw new Error(`in vain for ${PATIENCE_MS} ms: ${what}`);
+    await sleep(20);
+  }
 }
 
 /** An overlay of memory layers (serve-memory.ts), mounted while `use` runs. */

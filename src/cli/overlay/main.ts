@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { planLayerMount, serveLayerMount } from "../../engine/mount-layers.js";
+import { manifestFile, programFile } from "../../program-files.js";
 import { sentenceOf } from "../message.js";
 import { type OverlayMountCommand, parseArguments } from "./arguments.js";
 import { HELP } from "./help.js";
@@ -89,7 +90,7 @@ function finish(status: number): void {
 function startAgain(): void {
   const child = spawn(
     process.execPath,
-    [fileURLToPath(import.meta.url), ...process.argv.slice(2)],
+    [fileURLToPath(programFile("strata-overlay")), ...process.argv.slice(2)],
     {
       stdio: ["ignore", "inherit", "inherit", "pipe"],
       env: { ...process.env, [REPORT_VARIABLE]: String(REPORT_FD) },
@@ -102,8 +103,7 @@ function startAgain(): void {
 }
 
 function ownVersion(): string {
-  const path = new URL("../../../../package.json", import.meta.url);
-  const { version } = JSON.parse(readFileSync(path, "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(manifestFile(), "utf8")) as { version: string };
   return version;
 }
 

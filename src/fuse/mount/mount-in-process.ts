@@ -9,12 +9,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { EngineError, errno, isFsError } from "../../errors.js";
 import { bytesOf } from "../../path.js";
+import { programFile } from "../../program-files.js";
 import { umount2, unmountRootless } from "../../sys/index.js";
 import { detach } from "./attach.js";
 import type { FuseDriver, MountJob, MountReport } from "./mount-job.js";
 import { findMount, STRATA_MOUNT_TYPE } from "./mount-table.js";
 
-const PROCESS_FILE = fileURLToPath(new URL("./mount-process.js", import.meta.url));
+const PROCESS_FILE = fileURLToPath(programFile("mount-process"));
 /** All that is made for a new inode lives on: copying it while the young heap is small is in vain. */
 const NODE_FLAGS = ["--min-semi-space-size=16"];
 const BUSY_RETRY_MS = 50;

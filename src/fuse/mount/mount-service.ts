@@ -4,6 +4,7 @@
 // starts the process, and learns what became of the mount, is mount-process.ts's, or the caller's.
 
 import { MessageChannel, Worker } from "node:worker_threads";
+import { programFile } from "../../program-files.js";
 import { Log } from "../session/log.js";
 import { type HelperStart, SHARED_WORDS } from "../session/slow-requests.js";
 import type * as Attaching from "./attach.js";
@@ -32,7 +33,7 @@ class MountService {
     this.#job = job;
     this.#tell = tell;
     this.#log = new Log(job.logFd);
-    this.#session = new Worker(new URL("./session-thread.js", import.meta.url), {
+    this.#session = new Worker(programFile("session-thread"), {
       workerData: job,
       resourceLimits: {
         maxOldGenerationSizeMb: SESSION_HEAP_MB,
@@ -83,7 +84,7 @@ class MountService {
   #startHelper(): void {
     const start = this.#helperStart;
     if (start === undefined) return;
-    const helper = new Worker(new URL("../session/slow-requests-thread.js", import.meta.url), {
+    const helper = new Worker(programFile("slow-requests-thread"), {
       workerData: start,
       transferList: [start.port],
     });
