@@ -5,14 +5,15 @@ import type { Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { importRootfs } from "../image/index.js";
 import { parsePlatformText } from "../oci/index.js";
+import { isWebAddress, openWebFile } from "../registry/index.js";
 import type { Store } from "../store/index.js";
-import { counted, openInput } from "./input.js";
-import { presentTime } from "./present-time.js";
+import { type ByteInput, counted, openInput } from "./input.js";
+import { latestSeconds, presentTime } from "./present-time.js";
 import type { Progress } from "./progress.js";
 import { targetReference } from "./target-reference.js";
 
 export interface ImportRequest {
-  /** A file or an open stream: a tar, packed or not. */
+  /** A file, an http(s) address or an open stream: a tar, packed or not. */
   readonly input: string | Readable;
   readonly reference?: string;
   readonly message?: string;
@@ -23,20 +24,37 @@ export interface ImportRequest {
   readonly progress?: Progress;
 }
 
-/** Throws EngineError NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS; FsError. Then the store is as before. */
+/** Throws EngineError NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS, UNAVAILABLE; FsError. Then the store is as before. */
 export async function importArchive(
   store: Store,
   request: ImportRequest,
 ): Promise<{ readonly id: Digest }> {
-  const input = await openInput(request.input);
-  if ("directory" in input) {
-    throw new EngineError("INVALID_ARGUMENT", `Cannot import "${input.directory}": is a directory`);
-  }
+  const created = presentTime();
+  const from = request.input;
+  const isWeb = typeof from === "string" && isWebAddress(from);
+  using input = isWeb ? await openWebInput(from) : await openFile(from);
   return await importRootfs(counted(input, request.progress), store, {
     ...(request.reference === undefined ? {} : { reference: targetReference(request.reference) }),
     ...(request.platform === undefined ? {} : { platform: parsePlatformText(request.platform) }),
     message: request.message ?? `Imported from ${input.title === "stdin" ? "-" : input.title}`,
     changes: request.changes ?? [],
-    created: presentTime(),
+    created,
+    latestSec: latestSeconds(),
   });
+}
+
+async function openFile(from: string | Readable): Promise<ByteInput & Disposable> {
+  const input = await openInput(from);
+  if (!("directory" in input)) return { ...input, [Symbol.dispose]: () => undefined };
+  throw new EngineError("INVALID_ARGUMENT", `Cannot import "${input.directory}": is a directory`);
+}
+
+async function openWebInput(address: string): Promise<ByteInput & Disposable> {
+  const file = await openWebFile(address);
+  return {
+    stream: file.body,
+    title: address,
+    totalBytes: file.sizeBytes,
+    [Symbol.dispose]: () => file[Symbol.dispose](),
+  };
 }

@@ -1,5 +1,6 @@
 // The door of engine/: every verb with its request and result.
 
+export { isWebAddress } from "../registry/index.js";
 export { check } from "./check.js";
 export {
   type CommitDirectoryRequest,

@@ -11,7 +11,7 @@ const CHUNK_BYTES = 1 << 20;
 
 /** Bytes to read, with their number where it is known. */
 export interface ByteInput {
-  readonly stream: Readable;
+  readonly stream: AsyncIterable<Uint8Array>;
   /** For messages and progress. */
   readonly title: string;
   readonly totalBytes: number | undefined;
@@ -38,7 +38,7 @@ export async function* counted(
 ): AsyncGenerator<Uint8Array> {
   const { title, totalBytes } = input;
   let doneBytes = 0;
-  for await (const chunk of input.stream as AsyncIterable<Uint8Array>) {
+  for await (const chunk of input.stream) {
     yield chunk;
     doneBytes += chunk.byteLength;
     progress?.({ object: title, action: "reading", doneBytes, totalBytes });

@@ -9,6 +9,7 @@ import {
   type Platform,
   type Reference,
 } from "../oci/index.js";
+import { clampTimes } from "../tar/clamp-times.js";
 import { decompress } from "../tar/compression.js";
 import { appendLayer, emptyImage, layerDescriptor } from "./changes.js";
 import { applyConfigChanges } from "./config-change.js";
@@ -28,6 +29,8 @@ export interface ImportOptions {
   readonly platform?: Platform;
   /** Of image and history; now by default. */
   readonly created?: Date;
+  /** Files from after this time (seconds since 1970) get it instead: the layer is another archive then. */
+  readonly latestSec?: number | undefined;
   readonly onUnpack?: UnpackedBytes;
 }
 
@@ -56,7 +59,11 @@ export async function importRootfs(
   );
   try {
     await using _lease = await target.lock.acquire("shared");
-    const blob = await target.blobs.put(decompress(source));
+    const { latestSec } = options;
+    const archive = decompress(source);
+    const blob = await target.blobs.put(
+      latestSec === undefined ? archive : clampTimes(archive, latestSec),
+    );
     const image = appendLayer(base, {
       descriptor: layerDescriptor(blob),
       // The blob is the uncompressed archive itself.

@@ -9,6 +9,7 @@ import { hasCode } from "../node-errors.js";
 import { type Descriptor, familiarReference, type Platform, type Reference } from "../oci/index.js";
 import { dockerImages } from "./docker-archive.js";
 import type { ImageTarget } from "./image-target.js";
+import { legacyImages } from "./legacy-archive.js";
 import { directoryMembers, type MemberProgress, type Members, storeArchive } from "./members.js";
 import { layoutImages } from "./oci-layout.js";
 import { type UnpackedBytes, verifyImage } from "./verify.js";
@@ -105,11 +106,9 @@ async function offeredImages(
   if (index !== undefined) return await layoutImages(members, target, index, options.platform);
   const manifest = await members.document("manifest.json");
   if (manifest !== undefined) return await dockerImages(members, target, manifest);
-  if ((await members.document("repositories")) !== undefined) {
-    throw new EngineError(
-      "UNSUPPORTED",
-      "Cannot load image: the archive has no manifest.json, only the format of docker before 1.10",
-    );
+  const repositories = await members.document("repositories");
+  if (repositories !== undefined || (await members.legacyIds()).length > 0) {
+    return await legacyImages(members, target, repositories);
   }
   throw new EngineError(
     "DATA_LOSS",

@@ -1,7 +1,7 @@
 // The members of an image archive as load sees them: small documents by name, all else as blobs of
 // the target. Two sources: a stream (stored as it comes) and a directory (stored when asked for).
 
-import { open, realpath } from "node:fs/promises";
+import { open, readdir, realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, parseDigest } from "../digest.js";
 import { EngineError } from "../errors.js";
@@ -19,14 +19,19 @@ export interface Members {
   document(name: string): Promise<Uint8Array | undefined>;
   /** Any other member, stored in the target; undefined when there is none. Links are followed. */
   blob(name: string): Promise<StoredBlob | undefined>;
+  /** The layers of docker's oldest format: the documents `ID/json`. */
+  legacyIds(): Promise<readonly string[]>;
 }
 
 /** Documents that describe the archive; they are not stored. */
 const DOCUMENT_NAMES: ReadonlySet<string> = new Set([
   ...["oci-layout", "index.json", "manifest.json", "repositories"],
 ]);
-/** The members of docker's oldest format, which manifest.json replaces. */
-const LEGACY_DOCUMENT = /^[0-9a-f]{64}\/(?:json|VERSION)$/;
+/** The members of docker's oldest format, which later ones hold besides their own. */
+const LEGACY_DOCUMENT = /^([0-9a-f]{64})\/(json|VERSION)$/;
+/** No image ever had that many; each has a document that is held in memory. */
+export const MOST_LEGACY_LAYERS = 1000;
+const LEGACY_LIMIT_BYTES = 256 * 1024;
 const BLOB_NAME = /^blobs\/sha256\/([0-9a-f]{64})$/;
 const MOST_LINKS = 8;
 
@@ -48,12 +53,18 @@ export async function storeArchive(
   const documents = new Map<string, Uint8Array>();
   const blobs = new Map<string, StoredBlob>();
   const links = new Map<string, string>();
+  const legacyIds: string[] = [];
   for await (const { name, sizeBytes, linkTo, content } of readArchive(source)) {
     if (linkTo !== undefined) {
       links.set(name, linkTo);
     } else if (DOCUMENT_NAMES.has(name)) {
       documents.set(name, await collect(name, content));
-    } else if (!LEGACY_DOCUMENT.test(name)) {
+    } else if (LEGACY_DOCUMENT.test(name)) {
+      const [, id = "", kind] = LEGACY_DOCUMENT.exec(name) ?? [];
+      if (kind !== "json" || legacyIds.length >= MOST_LEGACY_LAYERS) continue;
+      documents.set(name, await collect(name, content, LEGACY_LIMIT_BYTES));
+      legacyIds.push(id);
+    } else {
       const digest = promisedDigest(name);
       const expected = digest === undefined ? { sizeBytes } : { sizeBytes, digest };
       blobs.set(
@@ -65,6 +76,7 @@ export async function storeArchive(
   return {
     document: async (name) => documents.get(name),
     blob: async (name) => blobs.get(followLinks(links, name)),
+    legacyIds: async () => legacyIds,
   };
 }
 
@@ -81,12 +93,16 @@ function followLinks(links: ReadonlyMap<string, string>, name: string): string {
   );
 }
 
-async function collect(name: string, content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+async function collect(
+  name: string,
+  content: AsyncIterable<Uint8Array>,
+  limitBytes = DOCUMENT_LIMIT_BYTES,
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of content) {
     sizeBytes += chunk.byteLength;
-    if (sizeBytes > DOCUMENT_LIMIT_BYTES) {
+    if (sizeBytes > limitBytes) {
       throw new EngineError("DATA_LOSS", `Cannot read archive member "${name}": it is too large`);
     }
     chunks.push(chunk);
@@ -130,6 +146,8 @@ export async function directoryMembers(
         digest === undefined ? {} : { digest },
       );
     },
+    legacyIds: async () =>
+      (await readdir(root)).filter((name) => LEGACY_DOCUMENT.test(`${name}/json`)),
   };
 }
 

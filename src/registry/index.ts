@@ -7,3 +7,4 @@ export type { ConnectionOptions, Credential, Patience } from "./options.js";
 export { type RemoteDocument, Repository } from "./repository.js";
 export { type FoundRepository, searchRepositories } from "./search.js";
 export { RegistrySession } from "./session.js";
+export { isWebAddress, openWebFile, type WebFile } from "./web-file.js";

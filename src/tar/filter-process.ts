@@ -6,6 +6,12 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { pipeline, Readable } from "node:stream";
 import { EngineError } from "../errors.js";
 
+/** The Debian packages that hold the programs, to be named where one is missing. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  xz: "xz-utils",
+  bzip2: "bzip2",
+  zstd: "zstd",
+};
 /** Most bytes of a complaint that are kept. */
 const STDERR_BYTES = 4096;
 
@@ -59,7 +65,8 @@ function failureOf(
   complaint: string,
 ): EngineError {
   if (result instanceof Error) {
-    const state = result.code === "ENOENT" ? `${command} is not installed` : result.message;
+    const hint = PACKAGES[command] === undefined ? "" : ` (Debian package "${PACKAGES[command]}")`;
+    const state = result.code === "ENOENT" ? `${command} is not installed${hint}` : result.message;
     return new EngineError("UNSUPPORTED", `${task}: ${state}`);
   }
   const state = complaint === "" ? `${command} failed` : complaint;

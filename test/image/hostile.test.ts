@@ -112,8 +112,6 @@ test("load: refuses damaged docker archives", async () => {
   }
   const badName = await archiveOf(withItem({ RepoTags: ["Not A Name"] }));
   await expectRefused(store, "bad name", badName, "INVALID_ARGUMENT");
-  const legacy = await archiveOf([["repositories", "{}"]]);
-  await expectRefused(store, "before docker 1.10", legacy, "UNSUPPORTED");
 });
 
 test("load: refuses damaged OCI archives", async () => {

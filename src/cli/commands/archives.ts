@@ -1,18 +1,35 @@
 // load, import, save.
 
 import type { Command } from "commander";
-import { importArchive, load, save } from "../../engine/index.js";
+import { importArchive, isWebAddress, load, save } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
 import { progressBar } from "../progress-bar.js";
 import { collect } from "../repeatable.js";
-import { type GlobalOptions, openStore, printLine } from "../session.js";
+import { type GlobalOptions, note, openStore, printLine } from "../session.js";
 
 export function addArchiveCommands(program: Command): void {
+  addLoad(program);
+  addImport(program);
+  addSave(program);
+}
+
+function addLoad(program: Command): void {
   program
     .command("load")
     .description("load images from an archive or directory, docker's or OCI's, packed or not")
     .option("-i, --input <file>", "instead of standard input")
     .option("-q, --quiet", "no progress")
+    .addHelpText(
+      "after",
+      `
+Archives may be packed by gzip, zstd, xz or bzip2; an OCI layout may be a directory, and those of
+docker before 1.10 are read too.
+
+Examples:
+  strata load -i debian.tar.gz
+  docker save debian:12 | strata load
+  strata load -i ./oci-layout`,
+    )
     .action(async (options: { input?: string; quiet?: boolean }) => {
       if (options.input === undefined && process.stdin.isTTY) {
         throw new EngineError("INVALID_ARGUMENT", "requested load from stdin, but stdin is empty");
@@ -26,9 +43,12 @@ export function addArchiveCommands(program: Command): void {
         if (names.length === 0) printLine(`Loaded image ID: ${id}`);
       }
     });
+}
+
+function addImport(program: Command): void {
   program
     .command("import <file> [reference]")
-    .description('make an image of a root file system\'s archive; "-" is standard input')
+    .description('make an image of a root file system\'s archive: a file, a URL, or "-"')
     .option("-m, --message <text>", "commit message")
     .option(
       "-c, --change <instruction>",
@@ -36,8 +56,19 @@ export function addArchiveCommands(program: Command): void {
       collect,
     )
     .option("--platform <platform>", 'such as "linux/amd64"')
+    .addHelpText(
+      "after",
+      `
+Prints the new image's ID. With SOURCE_DATE_EPOCH set, no time in the image is later.
+
+Examples:
+  strata import rootfs.tar.xz base:1
+  tar -C rootfs -c . | strata import -c 'CMD ["sh"]' -m "from a tree" - base:2
+  strata import https://example.com/rootfs.tar.gz`,
+    )
     .action(async (file: string, reference: string | undefined, options: ImportFlags) => {
       const store = await openStore(program.opts<GlobalOptions>());
+      if (isWebAddress(file)) note(`Downloading from ${file}`);
       const bar = progressBar();
       const imported = await importArchive(store, {
         input: file === "-" ? process.stdin : file,
@@ -50,11 +81,24 @@ export function addArchiveCommands(program: Command): void {
       bar.end();
       printLine(imported.id);
     });
+}
+
+function addSave(program: Command): void {
   program
     .command("save <image...>")
-    .description("write images to an archive")
+    .description("write images to one archive")
     .option("-o, --output <file>", "instead of standard output")
     .option("--format <format>", '"docker" or "oci"', "docker")
+    .addHelpText(
+      "after",
+      `
+A name without a tag means all its tags. The docker format is an OCI layout as well.
+
+Examples:
+  strata save -o site.tar site:1 debian
+  strata save site:1 | docker load
+  strata save --format oci -o site.oci.tar site:1`,
+    )
     .action(async (names: string[], options: { output?: string; format: string }) => {
       if (options.output === undefined && process.stdout.isTTY) {
         throw new EngineError(
