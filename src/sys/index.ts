@@ -1,5 +1,6 @@
 // Linux as strata calls it: everything of this folder that others use, in one place.
 
+export * from "./child.js";
 export * from "./copy.js";
 export * from "./credentials.js";
 export * from "./dirents.js";
@@ -19,5 +20,6 @@ export * from "./process.js";
 export * from "./rename.js";
 export * from "./stat.js";
 export * from "./statfs.js";
+export * from "./terminal.js";
 export * from "./xattr.js";
 export * from "./zstd.js";

@@ -1,0 +1,7 @@
+// The door of runtime/: real OCI runtimes, and what they are told.
+
+export * from "./container-config.js";
+export { OciRuntime, type OciRuntimeOptions, type ProcessPlaces } from "./oci-runtime.js";
+export { type RunOnceJob, type RunOnceResult, runOnce } from "./run-once.js";
+export { findRuntime, type RuntimeProgram } from "./runtime-program.js";
+export { StartError, type StartStatus } from "./start-error.js";
