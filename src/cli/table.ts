@@ -1,6 +1,7 @@
-// Tables as docker prints them: columns three blanks apart, as wide as their longest cell.
+// Tables of fixed columns, in docker's spacing. Lists with --format TEMPLATE are listing.ts.
 
 import { Option } from "commander";
+import { aligned } from "./aligned.js";
 
 /** --format of commands that list things; another word is refused. */
 export function listFormat(): Option {
@@ -20,16 +21,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
     columns.map(({ title }) => title),
     ...rows.map((row) => columns.map(({ cell }) => printable(cell(row)))),
   ];
-  const widths = columns.map((_, n) => Math.max(...lines.map((line) => (line[n] ?? "").length)));
-  return lines
-    .map(
-      (line) =>
-        `${line
-          .map((cell, n) => cell.padEnd(widths[n] ?? 0))
-          .join("   ")
-          .trimEnd()}\n`,
-    )
-    .join("");
+  return aligned(lines.map((line) => `${line.join("\t")}\n`).join(""));
 }
 
 /** Control characters of a name must not reach the terminal. */
