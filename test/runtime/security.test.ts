@@ -90,7 +90,7 @@ test("seccompFilter: allows what the packaged profile allows, but for namespaces
   for (const capabilities of [[], DEFAULT_CAPABILITIES]) {
     const facts = { ...rootHost, capabilities };
     const ours = allowed(seccompFilter(DEFAULT_PROFILE, facts));
-    const theirs = [...allowed(seccompFilter(packaged, facts))];
+    const theirs: readonly string[] = [...allowed(seccompFilter(packaged, facts))];
     deepStrictEqual(
       theirs.filter((name) => !ours.has(name)).sort(),
       PODMAN_ALONE.split(/\s+/).sort(),

@@ -26,7 +26,7 @@ export {
   grantedCapabilities,
   normalizeCapabilities,
 } from "./capabilities.js";
-export type { HostFacts } from "./host-facts.js";
+export { type HostFacts, isUnprivileged } from "./host-facts.js";
 export type { EngineMount } from "./mounts.js";
 export { containerEnvironment, containerWords, DEFAULT_PATH, replaceVariables } from "./process.js";
 export type * from "./runtime-spec.js";
