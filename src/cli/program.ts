@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { manifestFile } from "../program-files.js";
 import { addArchiveCommands } from "./commands/archives.js";
 import { addChangeCommands } from "./commands/changes.js";
+import { addCopyCommands } from "./commands/copies.js";
 import { addImageCommands } from "./commands/images.js";
 import { addMountCommands } from "./commands/mounts.js";
 import { addRegistryCommands } from "./commands/registry.js";
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   addImageCommands(program);
   addMountCommands(program);
   addChangeCommands(program);
+  addCopyCommands(program);
   addStoreCommands(program);
   return program;
 }

@@ -1,6 +1,6 @@
-// diff: what a container changed of its image, as docker's A, C and D lines.
+// diff: what a container changed of its image, or one image of another, as docker's A, C and D lines.
 
-import type { DiffEntry } from "../layer/index.js";
+import { changeKinds, type DiffEntry } from "../layer/index.js";
 import type { Node, Overlay } from "../overlay/index.js";
 import { componentsOf, type LayerPath } from "../path.js";
 import type { Store } from "../store/index.js";
@@ -25,11 +25,40 @@ export async function diff(store: Store, idOrName: string): Promise<Change[]> {
   const merged = await openContainer(store, container);
   try {
     const changes = [...changesOf(base, merged)];
-    return changes.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+    return changes.sort(byPath);
   } finally {
     merged.close();
     base.close();
   }
+}
+
+/**
+ * What the second image has, or has not, that the first is without or has. Both are unpacked. Throws
+ * EngineError NOT_FOUND, INVALID_ARGUMENT, DATA_LOSS; FsError.
+ */
+export async function diffImages(store: Store, first: string, second: string): Promise<Change[]> {
+  await using _lock = await store.lock.acquire("shared");
+  const base = await openResolved(store, first);
+  try {
+    const changed = await openResolved(store, second);
+    try {
+      return [...changeKinds(base.tree(), changed.tree())].sort(byPath);
+    } finally {
+      changed.close();
+    }
+  } finally {
+    base.close();
+  }
+}
+
+async function openResolved(store: Store, name: string): Promise<Overlay> {
+  const image = await store.resolve(name);
+  await store.unpack(image);
+  return await openImage(store, image.chain);
+}
+
+function byPath(a: Change, b: Change): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0;
 }
 
 /** The root itself is no line: docker has none for it. */

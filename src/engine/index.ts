@@ -11,7 +11,15 @@ export {
   commitDirectory,
 } from "./commit.js";
 export { type ContainerLine, containers } from "./containers.js";
-export { type Change, type ChangeKind, diff } from "./diff.js";
+export {
+  type Copied,
+  type CopyFromRequest,
+  type CopyToRequest,
+  copyFromContainer,
+  copyToContainer,
+} from "./cp.js";
+export { type Change, type ChangeKind, diff, diffImages } from "./diff.js";
+export { type ExportRequest, exportContainer } from "./export.js";
 export { type HistoryStep, history } from "./history.js";
 export { type ImageLine, type ImagesRequest, images } from "./images.js";
 export { type ImportRequest, importArchive } from "./import.js";

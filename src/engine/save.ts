@@ -1,16 +1,12 @@
 // save: images into one archive that docker, podman, skopeo and umoci read. A file appears whole
 // under its name, or not at all.
 
-import { createWriteStream } from "node:fs";
-import { open, rename, rm, stat } from "node:fs/promises";
-import { Readable, type Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Writable } from "node:stream";
 import type { Digest } from "../digest.js";
-import { EngineError } from "../errors.js";
 import { type NamedImage, saveDockerArchive, saveOciArchive } from "../image/index.js";
-import { hasCode } from "../node-errors.js";
 import { formatReference, parseReference, type Reference } from "../oci/index.js";
 import type { Store, StoredImage } from "../store/index.js";
+import { writeOutput } from "./output.js";
 import type { Progress } from "./progress.js";
 import { isBareName } from "./pull.js";
 
@@ -31,10 +27,6 @@ export async function save(store: Store, request: SaveRequest): Promise<void> {
   const archive = write(images, (doneBytes, totalBytes) =>
     request.progress?.({ object: "archive", action: "writing", doneBytes, totalBytes }),
   );
-  if (typeof request.output !== "string") {
-    await pipeline(Readable.from(archive), request.output, { end: false });
-    return;
-  }
   await writeOutput(request.output, archive);
 }
 
@@ -86,37 +78,4 @@ async function tagsOf(store: Store, { domain, path }: Reference) {
     }
   }
   return found;
-}
-
-/** What is no file (a device, a pipe) is written into; a file gets its name when it is whole. */
-async function writeOutput(path: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
-  const found = await stat(path).catch((error: unknown) => {
-    if (!hasCode(error, "ENOENT", "ENOTDIR")) throw error;
-    return undefined;
-  });
-  if (found?.isDirectory() === true) {
-    throw new EngineError("INVALID_ARGUMENT", `Cannot save to "${path}": it is a directory`);
-  }
-  if (found === undefined || found.isFile()) {
-    await writeFile(path, archive);
-    return;
-  }
-  await pipeline(Readable.from(archive), createWriteStream(path, { flags: "r+" }));
-}
-
-async function writeFile(path: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
-  const aside = `${path}.${process.pid}.partial`;
-  const handle = await open(aside, "wx", 0o600);
-  try {
-    try {
-      for await (const chunk of archive) await handle.writeFile(chunk);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(aside, path);
-  } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
-  }
 }

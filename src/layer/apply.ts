@@ -18,7 +18,7 @@ import {
   O_RDONLY,
   openAt,
   pwriteFull,
-  write,
+  writeFull,
 } from "../sys/index.js";
 import type { TarEntry } from "../tar/entry.js";
 import { TarError } from "../tar/errors.js";
@@ -224,10 +224,6 @@ async function applyLargeFile(tree: ApplyTree, path: LayerPath, member: TarMembe
   if (entry.sparse !== undefined) await writeSparse(file.fd, member, entry.sparse);
   else for await (const chunk of content) writeFull(file.fd, chunk);
   tree.attributes.file(file.fd, path, entry, mode);
-}
-
-function writeFull(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += write(fd, bytes, done, bytes.length - done);
 }
 
 /** Only the extents are stored, one after the other: each goes to its place, the rest stays a hole. */

@@ -9,6 +9,7 @@ export {
 } from "./apply.js";
 export type { Attributes, Ownership, SkippedXattr } from "./attributes.js";
 export { type ChangeKind, type CompareOptions, changeKinds, compareTrees } from "./compare.js";
+export { type CopyIntoOptions, type CopyTarget, copyInto } from "./copy-into.js";
 export { DescriptorFile } from "./descriptor-file.js";
 export type { DiffEntry, DiffFile } from "./diff.js";
 export { diffDirectory } from "./diff-layer.js";
@@ -20,6 +21,7 @@ export {
 export { type DirectoryTreeOptions, directoryTree } from "./directory-tree.js";
 export { openDirectoryUpper } from "./directory-upper.js";
 export { seekOrEnd } from "./file-extents.js";
+export { type FoundNode, findInTree } from "./find-in-tree.js";
 export * from "./layer.js";
 export { type MemoryDisk, type Moment, memoryDisk } from "./memory-inode.js";
 export { MemoryLayer } from "./memory-layer.js";
@@ -29,4 +31,5 @@ export { removeTree } from "./remove-tree.js";
 export type { TreeNode } from "./tree.js";
 export type { DirectoryUpperOptions } from "./upper-options.js";
 export * from "./whiteout.js";
-export { type WrittenDiff, writeDiff } from "./write-diff.js";
+export { type WholeTreeOptions, wholeTree } from "./whole-tree.js";
+export { type WrittenDiff, writeDiff, writeEntries } from "./write-diff.js";

@@ -56,13 +56,21 @@ function sameContent(a: TreeNode, b: TreeNode): boolean {
   try {
     const other = b.open();
     try {
-      return sameBytes(one, other);
+      return sameInode(one, other) || sameBytes(one, other);
     } finally {
       other.close();
     }
   } finally {
     one.close();
   }
+}
+
+/** Images share layers: most files of two of them are one file of the host. */
+function sameInode(one: LayerFile, other: LayerFile): boolean {
+  if (one.fd === undefined || other.fd === undefined) return false;
+  const first = one.stat();
+  const second = other.stat();
+  return first.dev === second.dev && first.ino === second.ino;
 }
 
 function sameBytes(one: LayerFile, other: LayerFile): boolean {

@@ -46,17 +46,26 @@ export async function writeDiff(
   sink: (chunk: Uint8Array) => void | Promise<void>,
 ): Promise<WrittenDiff> {
   const hash = createHash("sha256");
-  const writer = new TarWriter((chunk) => {
+  const sizeBytes = await writeEntries(entries, (chunk) => {
     hash.update(chunk);
     return sink(chunk);
   });
+  return { diffId: `sha256:${hash.digest("hex")}` as DiffId, sizeBytes };
+}
+
+/** As writeDiff, for archives that are no layers and need no digest. Returns the bytes written. */
+export async function writeEntries(
+  entries: Iterable<DiffEntry>,
+  sink: (chunk: Uint8Array) => void | Promise<void>,
+): Promise<number> {
+  const writer = new TarWriter(sink);
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   for (const entry of entries) {
     if (entry.kind !== "entry") await writer.entry(markMember(entry));
     else if (!isSocket(entry.stat.mode)) await writeFile(writer, entry, buffer);
   }
   await writer.end();
-  return { diffId: `sha256:${hash.digest("hex")}` as DiffId, sizeBytes: writer.offset };
+  return writer.offset;
 }
 
 /** An empty file of no one and no time: only its name says something. */

@@ -125,6 +125,11 @@ export function write(fd: number, buffer: Uint8Array, start: number, length: num
   }
 }
 
+/** Writes all of `bytes` where the file stands. Throws FsError. */
+export function writeFull(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += write(fd, bytes, done, bytes.length - done);
+}
+
 /** One read(2) of at most the whole buffer: bytes read, or the negative errno (EINTR too). */
 export function tryRead(fd: number, buffer: Uint8Array): number {
   const count = readNative(fd, buffer, buffer.byteLength);

@@ -39,6 +39,8 @@ export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_BENEATH = 0x08;
+const RESOLVE_IN_ROOT = 0x10;
+const STRICT = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
 const SYS_OPENAT2 = 437;
 const SIZEOF_OPEN_HOW = 24;
 
@@ -100,7 +102,19 @@ export function tryOpenBeneath(
   flags: number,
   mode = 0,
 ): number | undefined {
-  const fd = openBeneathRaw(dirFd, path, flags, mode);
+  return absentOr(openBeneathRaw(dirFd, path, flags, mode), path);
+}
+
+/**
+ * Opens a path as a process whose root is `dirFd` would: symlinks are followed and cannot lead out.
+ * Undefined where nothing is (ENOENT, ENOTDIR). Throws FsError. Source: openat2(2), RESOLVE_IN_ROOT.
+ */
+export function tryOpenInRoot(dirFd: number, path: ByteString, flags: number): number | undefined {
+  return absentOr(openHow(dirFd, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), path);
+}
+
+/** The descriptor; undefined where the last call found nothing. */
+function absentOr(fd: number, path: ByteString): number | undefined {
   if (fd >= 0) return fd;
   const number = lastErrno();
   if (number === errno.ENOENT || number === errno.ENOTDIR) return undefined;
@@ -110,9 +124,19 @@ export function tryOpenBeneath(
 const HERE = bytesOf(".");
 
 function openBeneathRaw(dirFd: number, path: ByteString, flags: number, mode: number): number {
+  return openHow(dirFd, path, flags, mode, STRICT);
+}
+
+function openHow(
+  dirFd: number,
+  path: ByteString,
+  flags: number,
+  mode: number,
+  resolve: number,
+): number {
   how.view.setUint32(0, flags | O_CLOEXEC, true);
   how.view.setUint32(8, mode, true);
-  how.view.setUint32(16, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS, true);
+  how.view.setUint32(16, resolve, true);
   for (;;) {
     const address = pathArgument(path === "" ? HERE : path);
     const fd = openat2(SYS_OPENAT2, dirFd, address, how.address, SIZEOF_OPEN_HOW);

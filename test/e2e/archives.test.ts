@@ -103,7 +103,7 @@ test("save: refuses terminals and directories, writes into devices and pipes", {
   match(shown.stdout, /cowardly refusing to save to a terminal. Use the -o flag or redirect/);
   equal(shown.status === 0, false);
   const refused = await place.tryStrata(["save", "-o", place.at("root"), "box:1"]);
-  equal(refused.stderr, `Error: Cannot save to "${place.at("root")}": it is a directory\n`);
+  equal(refused.stderr, `Error: Cannot write to "${place.at("root")}": it is a directory\n`);
   await run("mknod", [place.at("pipe"), "p"]);
   const piped = `${strata} save -o ${place.at("pipe")} box & cat ${place.at("pipe")}; wait $!`;
   match(await run("sh", ["-c", `(${piped}) | tar -t`]), /manifest.json/);

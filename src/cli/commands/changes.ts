@@ -1,7 +1,7 @@
 // diff, commit.
 
 import type { Command } from "commander";
-import { commit, commitDirectory, diff } from "../../engine/index.js";
+import { commit, commitDirectory, diff, diffImages } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
 import { textOf } from "../../path.js";
 import { progressBar } from "../progress-bar.js";
@@ -18,16 +18,7 @@ interface CommitFlags {
 }
 
 export function addChangeCommands(program: Command): void {
-  program
-    .command("diff <container>")
-    .description("list what a container changed: A added, C changed, D deleted")
-    .addOption(listFormat())
-    .action(async (name: string, options: { format: string }) => {
-      const changes = await diff(await openStore(program.opts<GlobalOptions>()), name);
-      const lines = changes.map(({ kind, path }) => ({ kind, path: `/${textOf(path)}` }));
-      if (options.format === "json") print(renderJsonLines(lines));
-      else print(lines.map(({ kind, path }) => `${kind} ${printable(path)}\n`).join(""));
-    });
+  addDiff(program);
   program
     .command("commit [container] [reference]")
     .description("make a new image of a container's changes, or of a changed directory")
@@ -62,6 +53,28 @@ Examples:
             });
       bar.end();
       printLine(committed.id);
+    });
+}
+
+function addDiff(program: Command): void {
+  program
+    .command("diff <container-or-image> [image]")
+    .description("list what a container, or a second image, changed: A added, C changed, D deleted")
+    .addOption(listFormat())
+    .addHelpText(
+      "after",
+      `
+Examples:
+  strata diff web                    what was changed in the container
+  strata diff debian:11 debian:12    what the second image has otherwise than the first`,
+    )
+    .action(async (first: string, second: string | undefined, options: { format: string }) => {
+      const store = await openStore(program.opts<GlobalOptions>());
+      const changes =
+        second === undefined ? await diff(store, first) : await diffImages(store, first, second);
+      const lines = changes.map(({ kind, path }) => ({ kind, path: `/${textOf(path)}` }));
+      if (options.format === "json") print(renderJsonLines(lines));
+      else print(lines.map(({ kind, path }) => `${kind} ${printable(path)}\n`).join(""));
     });
 }
 
