@@ -167,6 +167,15 @@ export function setInheritable(fd: number, inheritable: boolean): void {
   checked(fcntl(fd, F_SETFD, inheritable ? 0 : FD_CLOEXEC), "fcntl");
 }
 
+const F_GETFL = 3;
+const F_SETFL = 4;
+
+/** Whether reading waits, or gives EAGAIN; for all who have this open file. Throws FsError. */
+export function setBlocking(fd: number, blocking: boolean): void {
+  const flags = checked(fcntl(fd, F_GETFL, 0), "fcntl");
+  checked(fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK), "fcntl");
+}
+
 /** The magic link to an open file: following it reaches the very inode, whatever its name. */
 export function procPath(fd: number): ByteString {
   return `/proc/self/fd/${fd}` as ByteString;

@@ -2,9 +2,10 @@
 // the other in one thread that never runs its event loop. How each kind of request is served is in
 // the files by family; their table is dispatch.ts.
 
+import { availableParallelism } from "node:os";
 import { errno, errnoName, isFsError } from "../../errors.js";
 import type { Overlay } from "../../overlay/index.js";
-import { POLLIN, poll, tryRead, tryWrite } from "../../sys/index.js";
+import { POLLIN, poll, setBlocking, tryRead, tryWrite } from "../../sys/index.js";
 import {
   NOTIFY_INVAL_INODE,
   NOTIFY_STORE,
@@ -23,6 +24,7 @@ import { type Agreement, MAX_WRITE_BYTES, negotiate } from "./negotiation.js";
 import { OpenFile, OpenFiles } from "./open-files.js";
 import { Passthrough } from "./passthrough.js";
 import { changesUpper, Pause } from "./pause.js";
+import { RequestSource } from "./request-source.js";
 import type { SlowRequests } from "./slow-requests.js";
 import { undo } from "./undo.js";
 import { WarmUp } from "./warm-up.js";
@@ -91,6 +93,7 @@ export class FuseSession {
   readonly background: Background;
   agreement: Agreement | undefined;
   readonly #notice = new Reply(0);
+  readonly #source: RequestSource;
   readonly #counts = new Uint32Array(OPCODE_LIMIT);
   readonly #startedMs = Date.now();
   #warmUp: WarmUp | undefined;
@@ -107,6 +110,12 @@ export class FuseSession {
     this.slow = parts.slow;
     this.reply.believedSeconds = parts.options.believedSeconds ?? this.reply.believedSeconds;
     this.inodes = new InodeTable(overlay);
+    const { buffer } = this.request;
+    const device = {
+      read: () => tryRead(fuseFd, buffer),
+      setBlocking: (blocking: boolean) => setBlocking(fuseFd, blocking),
+    };
+    this.#source = new RequestSource(device, availableParallelism());
     this.passthrough = new Passthrough(fuseFd, overlay, parts.log);
     const slow = parts.options.volatile ? undefined : parts.slow;
     this.background = new Background(overlay.filling, slow, parts.log);
@@ -167,7 +176,7 @@ export class FuseSession {
   /** Reads the next request; false when there will be none. */
   #read(): boolean {
     for (let failures = 0; failures < MAX_READ_FAILURES; failures++) {
-      const count = tryRead(this.fuseFd, this.request.buffer);
+      const count = this.#source.read();
       if (count > 0) {
         this.request.lengthBytes = count;
         return true;

@@ -1,0 +1,67 @@
+// Where requests come from: reading /dev/fuse. Somebody who works on many files asks again within
+// microseconds, and on an idle processor being put to sleep and woken takes longer than the request
+// itself. So before it sleeps the session looks a few times more, as long as that pays.
+
+import { errno } from "../../errors.js";
+
+/** The descriptor requests are read from. */
+export interface RequestDevice {
+  /** One read(2): bytes read, or a negative errno; EAGAIN where nothing is there and it is not blocking. */
+  read(): number;
+  setBlocking(blocking: boolean): void;
+}
+
+/** So often it looks: some 40 µs, in which a user opens, reads and closes a small file. */
+const LOOKS = 100;
+/** Requests served without looking ahead, at most, after it was in vain again and again. */
+const MAX_PENALTY = 256;
+
+/** Reads requests one after the other, asleep or looking. */
+export class RequestSource {
+  readonly #device: RequestDevice;
+  readonly #mayLook: boolean;
+  #isBlocking = true;
+  /** Doubled when looking was in vain, halved when it was not. */
+  #penalty = 0;
+  /** So many requests are waited for asleep before it looks again. */
+  #rest = 0;
+
+  /** With one processor looking would only keep the asker from asking. */
+  constructor(device: RequestDevice, processors: number) {
+    this.#device = device;
+    this.#mayLook = processors > 1;
+  }
+
+  /** The size of the next request, or a negative errno of read(2), never EAGAIN. */
+  read(): number {
+    if (this.#mayLook) {
+      const count = this.#look();
+      if (count !== -errno.EAGAIN) return count;
+    }
+    this.#block(true);
+    return this.#device.read();
+  }
+
+  #look(): number {
+    if (this.#rest > 0) {
+      this.#rest -= 1;
+      return -errno.EAGAIN;
+    }
+    this.#block(false);
+    for (let looks = 0; looks < LOOKS; looks++) {
+      const count = this.#device.read();
+      if (count === -errno.EAGAIN) continue;
+      this.#penalty >>>= 1;
+      return count;
+    }
+    this.#penalty = Math.min(2 * this.#penalty + 1, MAX_PENALTY);
+    this.#rest = this.#penalty;
+    return -errno.EAGAIN;
+  }
+
+  #block(blocking: boolean): void {
+    if (this.#isBlocking === blocking) return;
+    this.#isBlocking = blocking;
+    this.#device.setBlocking(blocking);
+  }
+}
