@@ -16,15 +16,19 @@ import {
   isRegular,
   isSymlink,
   O_CREAT,
+  O_DIRECTORY,
   O_EXCL,
+  O_RDONLY,
   O_RDWR,
+  openAt,
   pwriteFull,
   setxattrAt,
   utimensAt,
 } from "../sys/index.js";
 import { BlockMap } from "./block-map.js";
-import { formatIno } from "./directory-marks.js";
+import { formatIno, formatProtection } from "./directory-marks.js";
 import { copyExtents } from "./file-extents.js";
+import { copyInodeFlags } from "./inode-flags.js";
 import type { InodeWriter } from "./inode-writer.js";
 import type { CopyUpSource, LayerFile, NewInode } from "./layer.js";
 import { ALL_BELOW, isPrivateXattr, type MarkNames, PARTIAL } from "./whiteout.js";
@@ -156,8 +160,27 @@ function finish(tools: CopyUpTools, dirFd: number, name: ByteString, source: Cop
     setxattrAt(dirFd, name, marks.redirect, Buffer.from(source.redirect, "latin1"));
   }
   setOrigin(tools, dirFd, name, source);
+  setFlags(tools, dirFd, name, source);
   if (!isSymlink(stat.mode)) tools.writer.chmod(dirFd, name, stat, stat.mode);
   utimensAt(dirFd, name, stat);
+}
+
+/** Only regular files and directories have flags; a file comes as an open descriptor. */
+function setFlags(
+  tools: CopyUpTools,
+  dirFd: number,
+  name: ByteString,
+  { stat, flags = 0 }: CopyUpSource,
+): void {
+  if (flags === 0) return;
+  const own = isDirectory(stat.mode) ? openAt(dirFd, name, O_RDONLY | O_DIRECTORY) : dirFd;
+  try {
+    const protection = copyInodeFlags(own, flags);
+    if (protection === 0) return;
+    setxattrAt(dirFd, name, tools.marks.protection, formatProtection(protection));
+  } finally {
+    if (own !== dirFd) close(own);
+  }
 }
 
 function setXattr(

@@ -14,6 +14,7 @@ import {
   direntType,
   features,
   getxattrAt,
+  type InodeFlagsForm,
   isDirectory,
   isRegular,
   isSymlink,
@@ -53,6 +54,7 @@ import {
   type DiskMarks,
   directoryNodeOf,
 } from "./directory-node.js";
+import { readInodeFlags } from "./inode-flags.js";
 import {
   type Layer,
   type LayerDirent,
@@ -277,6 +279,10 @@ export class DirectoryLayer implements Layer {
   listxattr(node: LayerNode): ByteString[] {
     const own = directoryNodeOf(node);
     return listxattrAt(this.fdFor(own), nameFor(own)).filter((name) => !this.hides(name));
+  }
+
+  inodeFlags(node: LayerNode, form: InodeFlagsForm): Buffer {
+    return readInodeFlags(this, directoryNodeOf(node), form);
   }
 
   /** The xattrs that are this layer's encoding. */

@@ -4,7 +4,7 @@
 import { Buffer } from "node:buffer";
 import { errno, FsError } from "../errors.js";
 import { type ByteString, isName, NAME_MAX_BYTES, type Name, textOf } from "../path.js";
-import { getxattrAt, listxattrAt, tryStatAt } from "../sys/index.js";
+import { FS_APPEND_FL, FS_IMMUTABLE_FL, getxattrAt, listxattrAt, tryStatAt } from "../sys/index.js";
 import type { DiskMarks } from "./directory-node.js";
 import {
   ALL_BELOW,
@@ -25,6 +25,7 @@ export const NO_MARKS: DiskMarks = {
   redirect: undefined,
   metacopy: false,
   originIno: undefined,
+  protection: 0,
   xattrWhiteouts: false,
   blocks: undefined,
 };
@@ -60,6 +61,7 @@ export function readXattrMarks(dirFd: number, path: ByteString, prefix: XattrPre
     redirect,
     metacopy: names.includes(own.metacopy),
     originIno: parseIno(read(own.originIno)),
+    protection: parseProtection(read(own.protection)),
     blocks: read(own.metacopy) === PARTIAL ? (read(own.blocks) ?? ALL_BELOW) : undefined,
   };
 }
@@ -73,6 +75,18 @@ function isRedirect(redirect: ByteString): boolean {
 /** `originIno` is 8 bytes, little endian. */
 function parseIno(bytes: ByteString | undefined): bigint | undefined {
   return bytes?.length === 8 ? Buffer.from(bytes, "latin1").readBigUInt64LE() : undefined;
+}
+
+/** As the kernel has it (ovl_check_protattr): a letter for each. */
+function parseProtection(letters: ByteString | undefined): number {
+  if (letters === undefined) return 0;
+  return (letters.includes("i") ? FS_IMMUTABLE_FL : 0) | (letters.includes("a") ? FS_APPEND_FL : 0);
+}
+
+/** The value of the mark `protection` (ovl_set_protattr). */
+export function formatProtection(protection: number): Buffer {
+  const letters = `${protection & FS_APPEND_FL ? "a" : ""}${protection & FS_IMMUTABLE_FL ? "i" : ""}`;
+  return Buffer.from(letters, "latin1");
 }
 
 /** The value of the mark `originIno`. */

@@ -41,6 +41,7 @@ import type { BlockMap } from "./block-map.js";
 import { makeCopy } from "./copy-up.js";
 import { DirectoryFile, type FileOwner } from "./directory-file.js";
 import { nameFor, ownFlags } from "./directory-layer.js";
+import { NO_MARKS } from "./directory-marks.js";
 import { DirectoryNode, type DiskMarks, directoryNodeOf } from "./directory-node.js";
 import { InodeWriter } from "./inode-writer.js";
 import type {
@@ -138,7 +139,7 @@ class DirectoryUpper extends PartialLayer implements UpperLayer {
         if (inode.opaque === true) this.#setOpaque(dirFd, at);
       });
     }
-    return this.#born(parent, name);
+    return this.#born(parent, name, inode.opaque === true ? undefined : NO_MARKS);
   }
 
   createOpen(
@@ -157,7 +158,7 @@ class DirectoryUpper extends PartialLayer implements UpperLayer {
       over === "absent"
         ? this.descriptors.withRoom(() => open(this.descriptors.of(parent), name, inherits(parent)))
         : this.#prepareIn(parent, name, inode, over, open);
-    const node = this.#born(parent, name);
+    const node = this.#born(parent, name, NO_MARKS);
     return { node, file: new DirectoryFile(fd, this.#ownerOf(node)) };
   }
 
@@ -201,9 +202,10 @@ class DirectoryUpper extends PartialLayer implements UpperLayer {
     });
   }
 
-  #born(parent: DirectoryNode, name: Name): DirectoryNode {
+  #born(parent: DirectoryNode, name: Name, marks?: DiskMarks): DirectoryNode {
     const fd = this.descriptors.of(parent);
     const node = this.nodes.at(parent, name, this.shown(statAt(fd, name), fd, name));
+    node.marks = marks;
     node.nameUnsynced = true;
     return node;
   }

@@ -3,7 +3,7 @@
 // looks at another layer. Kinds live beside this file (directory, memory); stacking in overlay/.
 
 import type { ByteString, Name } from "../path.js";
-import type { Stat, Statfs } from "../sys/index.js";
+import type { InodeFlagsForm, Stat, Statfs } from "../sys/index.js";
 
 /**
  * An inode of one layer, made by that layer's `root` or `lookup` and opaque to everyone else.
@@ -48,6 +48,11 @@ export interface LayerMarks {
   readonly metacopy: boolean;
   /** The st_ino that the merged inode had before it was copied up; undefined for an inode born here. */
   readonly originIno: bigint | undefined;
+  /**
+   * FS_IMMUTABLE_FL and FS_APPEND_FL that are only recorded (overlayfs "protattr"): the inode itself
+   * must go on to be changeable for copy-up. Those of `stat.attributes` count besides.
+   */
+  readonly protection: number;
 }
 
 /**
@@ -88,6 +93,11 @@ export interface Layer {
   /** Without the overlay's private attributes; undefined when it has none of this name. */
   getxattr(node: LayerNode, name: ByteString): Buffer | undefined;
   listxattr(node: LayerNode): ByteString[];
+  /**
+   * The inode flags of a regular file or directory as ioctl(2) gives them (sys/ioctl.ts), the
+   * recorded ones among them. Throws FsError ENOTTY where there are none.
+   */
+  inodeFlags(node: LayerNode, form: InodeFlagsForm): Buffer;
   /** Opens a regular file; `flags` are O_* of open(2) (no O_CREAT). A read-only layer allows reading only. */
   open(node: LayerNode, flags: number): LayerFile;
   /** Called when nobody needs the node any more; it may free descriptors. Using it later is allowed, but slow. */
@@ -134,6 +144,8 @@ export interface CopyUpSource {
   readonly originIno: bigint;
   /** The mark `redirect`, set before the copy is seen: of directories, and of files whose data stay. */
   readonly redirect?: ByteString;
+  /** FS_*_FL of the original; those that a copy can have are set, or recorded. 0 if absent. */
+  readonly flags?: number;
   /**
    * Of an upper that can leave data below: "stay" makes a file of metadata only, without `content`;
    * "blocks" one whose data are about to be written in part. "copy" if absent.
@@ -208,6 +220,8 @@ export interface UpperLayer extends Layer {
   setattr(node: LayerNode, change: AttrChange): void;
   setxattr(node: LayerNode, name: ByteString, value: Uint8Array, flags: number): void;
   removexattr(node: LayerNode, name: ByteString): void;
+  /** What `inodeFlags` gives becomes `wanted`; only bits that differ are touched. */
+  setInodeFlags(node: LayerNode, form: InodeFlagsForm, wanted: Uint8Array): void;
   /** Sets marks of a directory: opaque, redirect. Absent fields stay as they are. */
   mark(node: LayerNode, marks: { readonly opaque?: boolean; readonly redirect?: ByteString }): void;
 

@@ -2,7 +2,15 @@
 // to them (link counts, times, what chown clears). No names, no whiteout policy: memory-layer.ts.
 
 import type { ByteString, Name } from "../path.js";
-import { isDirectory, isRegular, S_ISGID, S_ISUID, type Stat } from "../sys/index.js";
+import {
+  FS_APPEND_FL,
+  FS_IMMUTABLE_FL,
+  isDirectory,
+  isRegular,
+  S_ISGID,
+  S_ISUID,
+  type Stat,
+} from "../sys/index.js";
 import { type LayerMarks, type LayerNode, WHITEOUT } from "./layer.js";
 import { BLOCK_BYTES, MemoryContent } from "./memory-content.js";
 
@@ -78,7 +86,10 @@ export class MemoryInode implements LayerNode {
     redirect: undefined,
     metacopy: false,
     originIno: undefined,
+    protection: 0,
   };
+  /** FS_*_FL. */
+  flags = 0;
   readonly #birth: Moment;
 
   constructor(disk: MemoryDisk, init: MemoryInodeInit, ino: bigint = disk.nextIno()) {
@@ -120,6 +131,7 @@ export class MemoryInode implements LayerNode {
       ctimeNsec: ctime.nsec,
       btimeSec: this.#birth.sec,
       btimeNsec: this.#birth.nsec,
+      attributes: this.flags & (FS_IMMUTABLE_FL | FS_APPEND_FL),
     };
     return this.stat;
   }
@@ -176,6 +188,7 @@ export class MemoryInode implements LayerNode {
     twin.ctime = this.ctime;
     for (const [name, value] of this.xattrs) twin.xattrs.set(name, value);
     Object.assign(twin.marks, this.marks);
+    twin.flags = this.flags;
     if (isRegular(this.mode)) twin.content.copyOf(this.content);
     return twin;
   }

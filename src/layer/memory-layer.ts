@@ -7,6 +7,7 @@ import { type ByteString, type Name, textOf } from "../path.js";
 import {
   DT_CHR,
   direntType,
+  type InodeFlagsForm,
   isDirectory,
   isRegular,
   O_ACCMODE,
@@ -75,6 +76,13 @@ export class MemoryLayer implements Layer {
 
   listxattr(node: LayerNode): ByteString[] {
     return [...inodeOf(node).xattrs.keys()];
+  }
+
+  inodeFlags(node: LayerNode, form: InodeFlagsForm): Buffer {
+    if (form !== "flags") throw new FsError(errno.ENOTTY, "get inode flags");
+    const value = Buffer.alloc(4);
+    value.writeUInt32LE(inodeOf(node).flags);
+    return value;
   }
 
   open(node: LayerNode, flags: number): LayerFile {

@@ -5,6 +5,7 @@
 import { errno, FsError } from "../errors.js";
 import { type ByteString, type Name, textOf } from "../path.js";
 import {
+  type InodeFlagsForm,
   isDirectory,
   S_IFDIR,
   S_ISGID,
@@ -196,6 +197,14 @@ export class MemoryUpper extends MemoryLayer implements UpperLayer {
     inode.touchAttributes();
   }
 
+  setInodeFlags(node: LayerNode, form: InodeFlagsForm, wanted: Uint8Array): void {
+    if (form !== "flags") throw new FsError(errno.ENOTTY, "set inode flags");
+    const inode = inodeOf(node);
+    inode.flags = new DataView(wanted.buffer, wanted.byteOffset).getUint32(0, true);
+    inode.touchAttributes();
+    inode.freshStat();
+  }
+
   mark(
     node: LayerNode,
     marks: { readonly opaque?: boolean; readonly redirect?: ByteString },
@@ -309,6 +318,7 @@ function copyOf(source: CopyUpSource, disk: MemoryDisk): MemoryInode {
   made.atime = { sec: stat.atimeSec, nsec: stat.atimeNsec };
   made.mtime = { sec: stat.mtimeSec, nsec: stat.mtimeNsec };
   made.names = 1;
+  made.flags = source.flags ?? 0;
   made.freshStat();
   return made;
 }

@@ -16,6 +16,7 @@ import {
   EXT4_SUPER_MAGIC,
   forEachWrittenExtent,
   getxattrAt,
+  type InodeFlagsForm,
   O_RDONLY,
   O_RDWR,
   removexattrAt,
@@ -30,6 +31,7 @@ import { BlockMap } from "./block-map.js";
 import { beginCopy, type CopyUpTools } from "./copy-up.js";
 import { type DirectoryDialect, DirectoryLayer, nameFor } from "./directory-layer.js";
 import { type DirectoryNode, directoryNodeOf, type PartialMap } from "./directory-node.js";
+import { writeInodeFlags } from "./inode-flags.js";
 import type { InodeWriter } from "./inode-writer.js";
 import type { LayerFile, LayerNode, OwnBlocks } from "./layer.js";
 import { MARK_NAMES } from "./whiteout.js";
@@ -74,6 +76,10 @@ export class PartialLayer extends DirectoryLayer {
     const mayMark = dialect.xattrPrefix === "trusted" || records || isRoot();
     this.leavesData = work.use === "own" && mayMark && (isNoted || this.#canMark());
     this.#mayHavePartial = work.use === "own" && isNoted;
+  }
+
+  setInodeFlags(node: LayerNode, form: InodeFlagsForm, wanted: Uint8Array): void {
+    writeInodeFlags(this, directoryNodeOf(node), form, wanted);
   }
 
   #canMark(): boolean {

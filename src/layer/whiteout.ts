@@ -15,6 +15,8 @@ export interface MarkNames {
   readonly redirect: ByteString;
   readonly metacopy: ByteString;
   readonly whiteout: ByteString;
+  /** Immutable and append-only, recorded (inode-flags.ts). */
+  readonly protection: ByteString;
   readonly originIno: ByteString;
   /** Of a partial file: its limit and zeros (zero-ranges.ts). */
   readonly blocks: ByteString;
@@ -28,6 +30,7 @@ function markNames(prefix: XattrPrefix): MarkNames {
     redirect: bytesOf(`${prefix}.overlay.redirect`),
     metacopy: bytesOf(`${prefix}.overlay.metacopy`),
     whiteout: bytesOf(`${prefix}.overlay.whiteout`),
+    protection: bytesOf(`${prefix}.overlay.protattr`),
     originIno: bytesOf(`${prefix}.overlay.strata.ino`),
     blocks: bytesOf(`${prefix}.overlay.strata.blocks`),
     partial: bytesOf(`${prefix}.overlay.strata.partial`),

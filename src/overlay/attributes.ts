@@ -4,10 +4,17 @@
 import { errno, FsError } from "../errors.js";
 import type { AttrChange } from "../layer/index.js";
 import { type ByteString, textOf } from "../path.js";
-import { isRegular, type Stat, XATTR_CREATE, XATTR_REPLACE } from "../sys/index.js";
+import {
+  type InodeFlagsForm,
+  isRegular,
+  type Stat,
+  XATTR_CREATE,
+  XATTR_REPLACE,
+} from "../sys/index.js";
 import { planCopyUp } from "./copy-up.js";
 import { layerOf } from "./layer-of.js";
 import type { Node } from "./node.js";
+import { inodeFlags, requireSettable, requireUnprotected } from "./protection.js";
 import { Plan } from "./step.js";
 import type { Union } from "./union.js";
 
@@ -46,6 +53,7 @@ export function mergedStat(union: Union, node: Node, raw: Stat): Stat {
     ctimeNsec: raw.ctimeNsec,
     btimeSec: raw.btimeSec,
     btimeNsec: raw.btimeNsec,
+    attributes: raw.attributes,
   };
 }
 
@@ -71,6 +79,7 @@ export function planSetattr(union: Union, node: Node, change: AttrChange): Plan 
   if (sizeBytes !== undefined && !isRegular(node.kind)) {
     throw new FsError(node.isDirectory ? errno.EISDIR : errno.EINVAL, "setattr", textOf(node.name));
   }
+  requireSettable(union, node, change);
   const plan = new Plan();
   // What a truncation drops is not copied.
   planCopyUp(union, node, plan, sizeBytes === undefined ? {} : { change, writes: true });
@@ -87,6 +96,7 @@ export function planSetxattr(
   flags: number,
 ): Plan {
   const upper = union.writable("setxattr");
+  requireUnprotected(union, node, "setxattr");
   if ((flags & (XATTR_CREATE | XATTR_REPLACE)) !== 0) {
     const exists = layerOf(union, node).getxattr(node.inode, name) !== undefined;
     if (flags & XATTR_CREATE && exists) throw new FsError(errno.EEXIST, "setxattr", textOf(name));
@@ -103,11 +113,40 @@ export function planSetxattr(
 /** removexattr(2). Throws FsError ENODATA before anything is copied up. */
 export function planRemovexattr(union: Union, node: Node, name: ByteString): Plan {
   const upper = union.writable("removexattr");
+  requireUnprotected(union, node, "removexattr");
   if (layerOf(union, node).getxattr(node.inode, name) === undefined) {
     throw new FsError(errno.ENODATA, "removexattr", textOf(name));
   }
   const plan = new Plan();
   planCopyUp(union, node, plan);
   plan.add("remove xattr", () => upper.removexattr(node.inode, name));
+  return plan;
+}
+
+/**
+ * The flags become `wanted`. Only what the caller changes is set on the copy: flags that describe
+ * how a file lies on one file system may mean nothing on another's. Who may do it the kernel has
+ * checked (vfs_fileattr_set). Throws FsError.
+ */
+export function planSetInodeFlags(
+  union: Union,
+  node: Node,
+  form: InodeFlagsForm,
+  wanted: Uint8Array,
+): Plan {
+  const upper = union.writable("set inode flags");
+  const before = inodeFlags(union, node, form);
+  const plan = new Plan();
+  planCopyUp(union, node, plan);
+  plan.add("set inode flags", () => {
+    const now = upper.inodeFlags(node.inode, form);
+    for (const [index, byte] of wanted.entries()) {
+      // The first word is bits, the others are numbers.
+      const was = before[index] ?? 0;
+      if (index < 4) now[index] = (now[index] ?? 0) ^ (was ^ byte);
+      else if (was !== byte) now[index] = byte;
+    }
+    upper.setInodeFlags(node.inode, form, now);
+  });
   return plan;
 }

@@ -22,6 +22,7 @@ import { ownBlocks } from "./data-place.js";
 import { layerOf } from "./layer-of.js";
 import { planNameInUpper } from "./name-in-upper.js";
 import type { Node } from "./node.js";
+import { flagsToCopy } from "./protection.js";
 import type { Plan } from "./step.js";
 import type { Union } from "./union.js";
 
@@ -183,6 +184,7 @@ function withSource<T>(
       stat,
       xattrs: xattrsOf(layer, node),
       originIno: node.ino,
+      flags: flagsToCopy(union, node),
       data,
       ...(isSymlink(stat.mode) ? { target: layer.readlink(inode) } : {}),
       ...(content === undefined ? {} : { content }),

@@ -8,6 +8,7 @@ import { planCopyUp } from "./copy-up.js";
 import { planWithData } from "./data-redirect.js";
 import { planRecordLowerNames } from "./name-in-upper.js";
 import type { Node } from "./node.js";
+import { requireAddable, requireUnprotected } from "./protection.js";
 import { Plan } from "./step.js";
 import type { Union } from "./union.js";
 
@@ -25,6 +26,7 @@ function requireFree(union: Union, directory: Node, name: Name, operation: strin
   }
   if (directory.unlinked) throw new FsError(errno.ENOENT, operation, textOf(name));
   if (!isName(name)) throw new FsError(errno.EINVAL, operation, textOf(name));
+  requireAddable(union, directory, operation);
 }
 
 /** A new inode; with `flags`, a regular file opened with them. Throws FsError EEXIST. */
@@ -67,6 +69,7 @@ export function planCreateUnnamed(
 ): Plan {
   const upper = union.writable("create");
   if (!directory.isDirectory) throw new FsError(errno.ENOTDIR, "create", textOf(directory.name));
+  requireAddable(union, directory, "create");
   const plan = new Plan();
   planCopyUp(union, directory, plan);
   plan.add("create unnamed", () => {
@@ -82,6 +85,7 @@ export function planCreateUnnamed(
 export function planLink(union: Union, node: Node, directory: Node, name: Name): Plan {
   requireFree(union, directory, name, "link");
   if (node.isDirectory) throw new FsError(errno.EPERM, "link", textOf(name));
+  requireUnprotected(union, node, "link");
   const upper = union.writable("link");
   const over = union.standing(directory, name, undefined);
   const plan = new Plan();

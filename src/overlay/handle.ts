@@ -5,10 +5,22 @@
 import { errno, FsError } from "../errors.js";
 import type { LayerFile } from "../layer/index.js";
 import { textOf } from "../path.js";
-import { dup, O_ACCMODE, O_APPEND, O_DSYNC, O_RDONLY, O_SYNC, type Stat } from "../sys/index.js";
+import {
+  dup,
+  FALLOC_FL_KEEP_SIZE,
+  FS_APPEND_FL,
+  FS_IMMUTABLE_FL,
+  O_ACCMODE,
+  O_APPEND,
+  O_DSYNC,
+  O_RDONLY,
+  O_SYNC,
+  type Stat,
+} from "../sys/index.js";
 import { openData } from "./data-place.js";
 import { layerOf } from "./layer-of.js";
 import type { Node } from "./node.js";
+import { protectionOf } from "./protection.js";
 import type { Union } from "./union.js";
 
 /** Flags that mean something to every later opening of the backing file. */
@@ -76,7 +88,13 @@ export class Handle {
 
   /** fallocate(2) with its mode bits. */
   allocate(mode: number, position: number, lengthBytes: number): void {
-    this.#writable("fallocate").allocate(mode, position, lengthBytes);
+    const file = this.#writable("fallocate");
+    // vfs_fallocate: only room may be added to what is appended to.
+    const forbidden = FS_IMMUTABLE_FL | ((mode & ~FALLOC_FL_KEEP_SIZE) === 0 ? 0 : FS_APPEND_FL);
+    if (protectionOf(this.#union, this.node) & forbidden) {
+      throw new FsError(errno.EPERM, "fallocate", textOf(this.node.name));
+    }
+    file.allocate(mode, position, lengthBytes);
   }
 
   /** lseek(2) with SEEK_DATA or SEEK_HOLE. Throws FsError ENXIO past the end. */

@@ -9,6 +9,8 @@ import type { AttrChange, Layer, NewInode, UpperLayer } from "../layer/index.js"
 import { ROOT_NAME, type TreeNode } from "../layer/tree.js";
 import { type ByteString, type Name, textOf } from "../path.js";
 import {
+  FS_APPEND_FL,
+  type InodeFlagsForm,
   isRegular,
   isSymlink,
   O_ACCMODE,
@@ -17,7 +19,13 @@ import {
   type Stat,
   type Statfs,
 } from "../sys/index.js";
-import { mergedStat, planRemovexattr, planSetattr, planSetxattr } from "./attributes.js";
+import {
+  mergedStat,
+  planRemovexattr,
+  planSetattr,
+  planSetInodeFlags,
+  planSetxattr,
+} from "./attributes.js";
 import { changesOf } from "./changes.js";
 import { copyRange } from "./copy-range.js";
 import { planCopyUp } from "./copy-up.js";
@@ -28,6 +36,7 @@ import { Handle } from "./handle.js";
 import { layerOf } from "./layer-of.js";
 import { MergedTreeNode } from "./merged-tree.js";
 import type { Node } from "./node.js";
+import { inodeFlags, protectionOf, requireOpenable } from "./protection.js";
 import { type DirectoryEntry, DirectoryHandle } from "./readdir.js";
 import { planRmdir, planUnlink } from "./remove.js";
 import { planRename } from "./rename.js";
@@ -209,6 +218,7 @@ export class Overlay {
     if (node.isDirectory) throw new FsError(errno.EISDIR, "open", textOf(node.name));
     if (!isRegular(node.kind)) throw new FsError(errno.ENXIO, "open", textOf(node.name));
     union.nodes.forgetFound();
+    requireOpenable(union, node, flags);
     if ((flags & O_TRUNC) !== 0) this.#run(planSetattr(union, node, { sizeBytes: 0 }));
     else if ((flags & O_ACCMODE) !== O_RDONLY) this.copyUp(node);
     return new Handle(union, node, flags & ~O_TRUNC, undefined);
@@ -268,6 +278,20 @@ export class Overlay {
   removexattr(node: Node, name: ByteString): void {
     this.#view?.requireXattr(name, "removexattr");
     this.#run(planRemovexattr(this.#union, node, name));
+  }
+
+  /** The inode's flags as ioctl(2) gives them (sys/ioctl.ts). Throws FsError ENOTTY. */
+  inodeFlags(node: Node, form: InodeFlagsForm): Buffer {
+    return inodeFlags(this.#union, node, form);
+  }
+
+  setInodeFlags(node: Node, form: InodeFlagsForm, wanted: Uint8Array): void {
+    this.#run(planSetInodeFlags(this.#union, node, form, wanted));
+  }
+
+  /** It can only be appended to. */
+  isAppendOnly(node: Node): boolean {
+    return (protectionOf(this.#union, node) & FS_APPEND_FL) !== 0;
   }
 
   /** copy_file_range(2): bytes copied, which may be fewer. */

@@ -7,6 +7,7 @@ import { type Name, textOf } from "../path.js";
 import { planCopyUp } from "./copy-up.js";
 import { rememberData } from "./data-redirect.js";
 import type { Node } from "./node.js";
+import { requireRemovable } from "./protection.js";
 import { isEmptyDirectory } from "./readdir.js";
 import { Plan } from "./step.js";
 import { requireChild, type Union } from "./union.js";
@@ -30,6 +31,7 @@ export function planRmdir(union: Union, directory: Node, name: Name): Plan {
 
 function planRemove(union: Union, directory: Node, name: Name, node: Node): Plan {
   const upper = union.writable("remove");
+  requireRemovable(union, directory, node, "remove");
   const standing = union.standing(directory, name, node);
   const leaveWhiteout = union.showsBelow(directory, name);
   const plan = new Plan();

@@ -10,6 +10,7 @@ import { lowerPathOf, planCopyUp } from "./copy-up.js";
 import { planWithData } from "./data-redirect.js";
 import { planNameInUpper } from "./name-in-upper.js";
 import type { Node } from "./node.js";
+import { requireAddable, requireRemovable } from "./protection.js";
 import { isEmptyDirectory } from "./readdir.js";
 import { planForgetName, unnameRemoved } from "./remove.js";
 import { Plan } from "./step.js";
@@ -51,9 +52,15 @@ export function planRename(
   if (exchange) {
     if (target === undefined) throw refusal(errno.ENOENT, newName);
     if (isWithin(oldDirectory, target)) throw refusal(errno.EINVAL, newName);
-    return source === target ? new Plan() : planExchange(union, from, { ...to, node: target });
+    if (source === target) return new Plan();
+    requireRemovable(union, oldDirectory, source, "rename");
+    requireRemovable(union, newDirectory, target, "rename");
+    return planExchange(union, from, { ...to, node: target });
   }
   if (source === target) return new Plan();
+  requireRemovable(union, oldDirectory, source, "rename");
+  if (target === undefined) requireAddable(union, newDirectory, "rename");
+  else requireRemovable(union, newDirectory, target, "rename");
   if (target !== undefined) requireReplaceable(union, source, target, oldDirectory, newName);
   return planMove(union, from, to);
 }

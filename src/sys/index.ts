@@ -9,7 +9,18 @@ export { fillDirectoryAt, keepLibrary } from "./foreign.js";
 export * from "./fuse-device.js";
 export * from "./inode.js";
 export * from "./io.js";
-export { FS_APPEND_FL, FS_IMMUTABLE_FL, getInodeFlags, setInodeFlags } from "./ioctl.js";
+export {
+  FS_APPEND_FL,
+  FS_DIRSYNC_FL,
+  FS_IMMUTABLE_FL,
+  FS_NOATIME_FL,
+  FS_NODUMP_FL,
+  FS_SYNC_FL,
+  getInodeFlags,
+  INODE_FLAGS_REQUESTS,
+  type InodeFlagsForm,
+  setInodeFlags,
+} from "./ioctl.js";
 export { AT_FDCWD } from "./libc.js";
 export * from "./lock.js";
 export * from "./mode.js";

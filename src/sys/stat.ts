@@ -39,8 +39,11 @@ export interface Stat {
   /** Birth; 0 where the file system keeps none. */
   readonly btimeSec: number;
   readonly btimeNsec: number;
+  /** Of STATX_ATTR_* those that are FS_IMMUTABLE_FL and FS_APPEND_FL as well. */
+  readonly attributes: number;
 }
 
+const STATX_ATTR_IMMUTABLE_AND_APPEND = 0x30;
 const STATX_BASIC_STATS_AND_BTIME = 0xfff;
 const FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT;
 const TWO_32 = 0x1_0000_0000;
@@ -104,5 +107,6 @@ function decode(): Stat {
     ctimeNsec: view.getUint32(104, true),
     btimeSec: view.getInt32(84, true) * TWO_32 + view.getUint32(80, true),
     btimeNsec: view.getUint32(88, true),
+    attributes: view.getUint32(8, true) & STATX_ATTR_IMMUTABLE_AND_APPEND,
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Case } from "./case.js";
 import { contentCases } from "./content.js";
+import { inodeFlagCases } from "./inode-flags.js";
 import { listingCases } from "./listing.js";
 import { metadataCases } from "./metadata.js";
 import { nameCases } from "./names.js";
@@ -21,4 +22,5 @@ export const conformanceCases: readonly Case[] = [
   ...permissionCases,
   ...listingCases,
   ...systemCases,
+  ...inodeFlagCases,
 ];

@@ -32,6 +32,7 @@ const STAT: Stat = {
   ctimeNsec: 3,
   btimeSec: 5,
   btimeNsec: 6,
+  attributes: 0,
 };
 
 function requestOf(bytes: Buffer): Request {

@@ -13,6 +13,19 @@ const UMASK =
   "libfuse 2 does not agree on DONT_MASK: the kernel applies the umask, default ACL or not";
 const PATH = "libfuse 2 finds an open file by its path, which is gone with its directory";
 
+const IOCTL = "fuse-native has no ioctl";
+
+const INODE_FLAGS = [
+  "none at first, and what is set stays over changes and a rename",
+  "all names of a file show the same",
+  "an immutable file refuses every change, and takes them again afterwards",
+  "an append-only file is appended to, and nothing else",
+  "an immutable directory keeps its names, and its files can be written",
+  "an append-only directory takes new names and gives none away",
+  "who may set them: the owner, and what protects only root",
+  "the extended form says the same, and sets it",
+];
+
 const EXCHANGED = [
   "file and topfile",
   "file and directory",
@@ -27,6 +40,7 @@ const EXCHANGED = [
 export const fuseNativeFaults: ReadonlyMap<string, string> = new Map([
   ["RENAME_NOREPLACE: over anything is EEXIST, over nothing works", RENAME],
   ...EXCHANGED.map((names) => [`RENAME_EXCHANGE: ${names} change places`, RENAME] as const),
+  ...INODE_FLAGS.map((claim) => [`inode flags: ${claim}`, IOCTL] as const),
   ["O_TMPFILE: has no name until it is linked", TMPFILE],
   ["O_TMPFILE: with O_EXCL can never be linked", TMPFILE],
   ["fallocate: makes a file longer, with zeros", FALLOCATE],

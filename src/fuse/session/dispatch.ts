@@ -11,6 +11,7 @@ import * as files from "./files.js";
 import type { FuseSession } from "./fuse-session.js";
 import type { Handler } from "./handler.js";
 import { NO_REPLY } from "./handler.js";
+import { ioctl } from "./ioctl.js";
 import * as names from "./names.js";
 import * as xattrs from "./xattrs.js";
 
@@ -64,7 +65,7 @@ const HANDLERS: readonly (readonly [number, Handler])[] = [
   [opcode.INTERRUPT, interrupt],
   [opcode.INIT, (session) => session.init()],
   [opcode.DESTROY, () => 0],
-  [opcode.IOCTL, () => -errno.ENOTTY],
+  [opcode.IOCTL, ioctl],
 ];
 
 /** Handlers by opcode. */

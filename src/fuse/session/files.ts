@@ -6,6 +6,7 @@ import { errno, FsError } from "../../errors.js";
 import type { Handle, Node } from "../../overlay/index.js";
 import {
   O_ACCMODE,
+  O_APPEND,
   O_RDONLY,
   O_RDWR,
   O_TRUNC,
@@ -36,10 +37,10 @@ function writesWith(flags: number): boolean {
 
 /**
  * The flags for the file below: where and how it is written comes with each request, so O_APPEND,
- * O_SYNC and O_DIRECT are the kernel's matter.
+ * O_SYNC and O_DIRECT are the kernel's matter. It does not know what may only be appended to.
  */
-function flagsBelow(flags: number): number {
-  return flags & (O_ACCMODE | O_TRUNC);
+function flagsBelow(flags: number, appendOnly = false): number {
+  return flags & (O_ACCMODE | O_TRUNC | (appendOnly ? O_APPEND : 0));
 }
 
 export function open(session: FuseSession): number {
@@ -75,7 +76,9 @@ function openForWriting(
   flags: number,
   openFlags: number,
 ): Handle {
-  const handle = session.overlay.open(inode.node, flagsBelow(flags));
+  const { overlay } = session;
+  const below = flagsBelow(flags, overlay.isAppendOnly(inode.node));
+  const handle = overlay.open(inode.node, below);
   // A file already served by passthrough is written without our knowing: what the first write of
   // somebody other than root takes away is taken away now.
   const unseen = inode.mode === "passthrough" && session.request.uid !== 0;
@@ -116,6 +119,7 @@ function chooseMode(session: FuseSession, inode: FuseInode, file: OpenFile, writ
   if (!session.passthrough.enabled) return;
   const stat = session.overlay.stat(inode.node);
   if (!wantsPassthrough(session, stat, writes)) return;
+  if (writes && session.overlay.isAppendOnly(inode.node)) return;
   inode.backing = session.passthrough.register(inode, file.handle(session.overlay));
   if (inode.backing !== undefined) inode.mode = "passthrough";
 }
