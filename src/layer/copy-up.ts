@@ -208,6 +208,7 @@ function setOrigin(
   name: ByteString,
   { originIno }: CopyUpSource,
 ): void {
+  if (originIno === undefined) return;
   try {
     setxattrAt(dirFd, name, tools.marks.originIno, formatIno(originIno));
   } catch (error) {

@@ -138,6 +138,11 @@ export class DirectoryNodes {
     this.#byIno.set(node.stat.ino, node);
   }
 
+  /** The node is another layer's from here on, with the descriptor that keeps its inode alive. */
+  handOver(node: DirectoryNode): void {
+    if (this.#byIno.get(node.stat.ino) === node) this.#byIno.delete(node.stat.ino);
+  }
+
   /** Lets go of a node and of the descriptor that keeps its inode alive. */
   forget(node: DirectoryNode): void {
     if (this.#byIno.get(node.stat.ino) === node) this.#byIno.delete(node.stat.ino);

@@ -2,10 +2,10 @@
 // Each method is one atomic step: what takes several calls is prepared in the work directory and
 // put in place by one rename. Making and copying inodes are inode-writer.ts and copy-up.ts.
 
+import { assert } from "../assert.js";
 import { errno, FsError } from "../errors.js";
 import { type ByteString, bytesOf, type Name, textOf } from "../path.js";
 import {
-  AT_FDCWD,
   close,
   Descriptor,
   isDirectory,
@@ -53,44 +53,26 @@ import type {
   NewInode,
   RenameHow,
   Standing,
+  TakeOverPlace,
   UpperLayer,
 } from "./layer.js";
 import { inherits, Mould } from "./mould.js";
 import { PartialLayer } from "./partial-layer.js";
+import { takeOver } from "./take-over.js";
 import { changeAttributes, writeMarks } from "./upper-attributes.js";
 import { keyName, UpperIndex } from "./upper-index.js";
 import { holdInode, linkInode, moveName, refuseReserved, syncNames } from "./upper-names.js";
 import { type DirectoryUpperOptions, upperDialect } from "./upper-options.js";
 import { OPAQUE } from "./whiteout.js";
 import { removeWhiteouts } from "./whiteout-directory.js";
-import { WorkDirectory } from "./work-directory.js";
-
-/**
- * Opens a directory as an upper; `workPath` must lie on the same file system (EXDEV) and be used
- * by no other mount (EBUSY). What an earlier run left in it is removed. Throws FsError.
- */
-export function openDirectoryUpper(
-  upperPath: string,
-  workPath: string,
-  options: DirectoryUpperOptions = {},
-): UpperLayer {
-  const rootFd = openAt(AT_FDCWD, bytesOf(upperPath), O_PATH | O_DIRECTORY);
-  try {
-    const use = options.observe === true ? "observe" : "own";
-    const { dev } = statFd(rootFd);
-    const work = new WorkDirectory(workPath, dev, use, options.lockWaitMs);
-    return new DirectoryUpper(upperPath, rootFd, work, options);
-  } catch (error) {
-    close(rootFd);
-    throw error;
-  }
-}
+import type { WorkDirectory } from "./work-directory.js";
 
 const HERE = bytesOf(".");
 const ITSELF = bytesOf("");
 const NAMELESS = ITSELF as Name;
 
-class DirectoryUpper extends PartialLayer implements UpperLayer {
+/** An open upper; open-upper.ts opens it. */
+export class DirectoryUpper extends PartialLayer implements UpperLayer {
   readonly #work: WorkDirectory;
   readonly #writer: InodeWriter;
   readonly #durable: boolean;
@@ -191,13 +173,7 @@ class DirectoryUpper extends PartialLayer implements UpperLayer {
     return this.#work.prepare((temporary) => {
       using mould = new Mould(this.#work.fd, temporary, fd, parent.stat);
       const made = make(mould.fd, mould.name, inherits(parent));
-      if (over === "absent") renameAt(mould.fd, mould.name, fd, name, RENAME_NOREPLACE);
-      else if (inode.type !== "directory") renameAt(mould.fd, mould.name, fd, name);
-      else {
-        renameAt(mould.fd, mould.name, fd, name, RENAME_EXCHANGE);
-        unlinkAt(mould.fd, mould.name);
-      }
-      mould.empty();
+      mould.release(fd, name, over, inode.type === "directory");
       return made;
     });
   }
@@ -355,6 +331,19 @@ class DirectoryUpper extends PartialLayer implements UpperLayer {
 
   indexKeys(): ByteString[] {
     return this.#work.keys();
+  }
+
+  /** Anew in the work directory, and over what stands at a name. */
+  replace(dirFd: number, name: Name, source: CopyUpSource): void {
+    this.#work.prepare((temporary) => {
+      makeCopy(this.tools, this.#work.fd, temporary, source);
+      renameAt(this.#work.fd, temporary, dirFd, name);
+    });
+  }
+
+  takeOver(from: UpperLayer, node: LayerNode, place: TakeOverPlace | undefined): LayerNode {
+    assert(from instanceof DirectoryUpper, "both uppers are directories");
+    return takeOver(this, from, directoryNodeOf(node), place);
   }
 
   override open(node: LayerNode, flags: number): LayerFile {

@@ -19,13 +19,13 @@ export {
   openDirectoryLayer,
 } from "./directory-layer.js";
 export { type DirectoryTreeOptions, directoryTree } from "./directory-tree.js";
-export { openDirectoryUpper } from "./directory-upper.js";
 export { seekOrEnd } from "./file-extents.js";
 export { type FoundNode, findInTree } from "./find-in-tree.js";
 export * from "./layer.js";
 export { type MemoryDisk, type Moment, memoryDisk } from "./memory-inode.js";
 export { MemoryLayer } from "./memory-layer.js";
 export { type MemoryLayerOptions, MemoryUpper, memoryLayer } from "./memory-upper.js";
+export { openDirectoryUpper } from "./open-upper.js";
 export * from "./override-stat.js";
 export { removeTree } from "./remove-tree.js";
 export type { TreeNode } from "./tree.js";

@@ -140,8 +140,8 @@ export interface CopyUpSource {
   readonly xattrs: ReadonlyMap<ByteString, Uint8Array>;
   readonly target?: ByteString;
   readonly content?: LayerFile;
-  /** Written as the mark `originIno`. */
-  readonly originIno: bigint;
+  /** Written as the mark `originIno`; undefined for an inode that was born in an upper. */
+  readonly originIno: bigint | undefined;
   /** The mark `redirect`, set before the copy is seen: of directories, and of files whose data stay. */
   readonly redirect?: ByteString;
   /** FS_*_FL of the original; those that a copy can have are set, or recorded. 0 if absent. */
@@ -179,6 +179,13 @@ export interface RenameHow {
   readonly leaveWhiteout: boolean;
   /** RENAME_EXCHANGE: both names stay, their inodes swap; `over` and `leaveWhiteout` are ignored. */
   readonly exchange: boolean;
+}
+
+/** Where a file moves that an upper takes over: its directory in both uppers, and its only name. */
+export interface TakeOverPlace {
+  readonly formerDirectory: LayerNode;
+  readonly directory: LayerNode;
+  readonly name: Name;
 }
 
 /**
@@ -257,6 +264,12 @@ export interface UpperLayer extends Layer {
   zeroBlocks(node: LayerNode, start: number, end: number): boolean;
   /** All blocks are own, and on the disk: it becomes an ordinary file. */
   finishBlocks(node: LayerNode): void;
+  /**
+   * A file of `from`, the upper that this one was put above, moves here with its inode, because
+   * somebody writes it; an empty file with the same metadata stays behind. Without `place` it is a
+   * file without names. A crash between the two leaves one inode under both names.
+   */
+  takeOver(from: UpperLayer, node: LayerNode, place: TakeOverPlace | undefined): LayerNode;
   /** A former run may have left partial files; false once that is known to be over. */
   mayHavePartial: boolean;
 

@@ -26,6 +26,7 @@ import {
   type NewInode,
   type RenameHow,
   type Standing,
+  type TakeOverPlace,
   type UpperLayer,
   WHITEOUT,
 } from "./layer.js";
@@ -259,6 +260,19 @@ export class MemoryUpper extends MemoryLayer implements UpperLayer {
 
   finishBlocks(): never {
     throw new FsError(errno.EOPNOTSUPP, "finish blocks");
+  }
+
+  takeOver(_from: UpperLayer, node: LayerNode, place: TakeOverPlace | undefined): MemoryInode {
+    const inode = inodeOf(node);
+    if (place === undefined) return inode;
+    const left = new MemoryInode(inode.disk, inode);
+    for (const [name, value] of inode.xattrs) left.xattrs.set(name, value);
+    Object.assign(left.marks, inode.marks);
+    left.names = 1;
+    left.freshStat();
+    directoryOf(place.formerDirectory).children.set(place.name, left);
+    directoryOf(place.directory).children.set(place.name, inode);
+    return inode;
   }
 
   statfs(): Statfs {

@@ -4,6 +4,7 @@
 // Law: merged(stack + layer(changes)) = merged(stack, upper).
 
 import type { DiffEntry, DiffFile } from "../layer/diff.js";
+import { xattrsOf } from "../layer/xattrs.js";
 import {
   type ByteString,
   baseOf,
@@ -15,7 +16,6 @@ import {
   ROOT_PATH,
 } from "../path.js";
 import { isDirectory, isRegular, isSymlink, type Stat } from "../sys/index.js";
-import { xattrsOf } from "./copy-up.js";
 import { layerOf } from "./layer-of.js";
 import { childrenOf, identityOf, nodesOf, openContent, statOf } from "./merged-tree.js";
 import type { Node, Part } from "./node.js";

@@ -3,7 +3,8 @@
 // several names are copied into the hard-link index, directories without their content.
 
 import { errno, FsError } from "../errors.js";
-import type { AttrChange, CopyUpSource, Layer, LayerFile, LayerNode } from "../layer/index.js";
+import type { AttrChange, CopyUpSource, LayerNode } from "../layer/index.js";
+import { xattrsOf } from "../layer/xattrs.js";
 import { type ByteString, type LayerPath, textOf } from "../path.js";
 import {
   isRegular,
@@ -18,8 +19,9 @@ import {
   UTIME_OMIT,
 } from "../sys/index.js";
 import { CAPABILITY } from "./capability.js";
-import { ownBlocks } from "./data-place.js";
+import { openData, ownBlocks } from "./data-place.js";
 import { layerOf } from "./layer-of.js";
+import { dataHolder } from "./lookup.js";
 import { planNameInUpper } from "./name-in-upper.js";
 import type { Node } from "./node.js";
 import { flagsToCopy } from "./protection.js";
@@ -34,6 +36,8 @@ export interface CopyUpDifference {
   readonly redirect?: ByteString;
   /** Regular files: data are about to be written, not the metadata alone. */
   readonly writes?: boolean;
+  /** Nothing may stay below. */
+  readonly whole?: boolean;
 }
 
 /** Adds to a plan what brings a node into the upper, its parents first. Nothing for an upper node. */
@@ -69,7 +73,7 @@ export function planCopyUp(
 }
 
 /** A loop, not a recursion: trees may be deeper than the stack. */
-function planCopyUpParents(union: Union, node: Node, plan: Plan): void {
+export function planCopyUpParents(union: Union, node: Node, plan: Plan): void {
   const lowers: Node[] = [];
   for (let at = node.parent; at !== undefined && !union.isUpper(at); at = at.parent)
     lowers.push(at);
@@ -116,14 +120,13 @@ function copyUpUnnamed(union: Union, node: Node, difference: CopyUpDifference): 
 
 /** The node is the copy now. */
 function enterCopy(union: Union, node: Node, copy: LayerNode, difference: CopyUpDifference): void {
-  const how = dataOf(union, node, statOfCopy(node.inode.stat, difference.change), difference);
+  const how = dataOf(union, node, statOfCopy(union.statOf(node), difference.change), difference);
   // The upper may have found it cheaper to copy all.
   const isBelow = how === "stay" || (how === "blocks" && hasOwnBlocks(union, copy));
-  const data = isBelow ? { slot: node.slot, inode: node.inode } : undefined;
+  const data = isBelow ? dataHolder(union, node) : undefined;
   union.nodes.copiedUp(node, copy, data);
-  if (data === undefined) return;
-  node.redirect = difference.redirect;
-  if (how === "blocks") union.filling.add(node);
+  if (!node.isDirectory) node.redirect = isBelow ? difference.redirect : undefined;
+  if (isBelow && how === "blocks") union.filling.add(node);
 }
 
 function hasOwnBlocks(union: Union, copy: LayerNode): boolean {
@@ -138,8 +141,10 @@ function dataOf(
   difference: CopyUpDifference,
 ): NonNullable<CopyUpSource["data"]> {
   if (!isRegular(node.kind) || stat.sizeBytes === 0) return "copy";
-  // A lower file whose own data lie below it: a copy of a copy would have to be followed twice.
-  if (!union.leavesData || node.data !== undefined) return "copy";
+  if (!union.leavesData || difference.whole === true) return "copy";
+  const isFrozen = node.slot >= union.levelSlot;
+  // Another's file whose own data lie below it, or one of ours that may be found under another's name.
+  if (isFrozen ? node.linkKey !== undefined : node.data !== undefined) return "copy";
   if (losesRightsToWrites(union, node, stat)) return "copy";
   return difference.writes === true || !union.metadataOnly ? "blocks" : "stay";
 }
@@ -154,7 +159,7 @@ function losesRightsToWrites(union: Union, node: Node, stat: Stat): boolean {
 function beginBlocks(union: Union, node: Node): void {
   const { data } = node;
   if (data === undefined) return;
-  const content = layerOf(union, data).open(data.inode, O_RDONLY);
+  const content = openData(union, data, O_RDONLY);
   try {
     union.writable("write").beginBlocks(node.inode, content);
   } finally {
@@ -174,10 +179,10 @@ function withSource<T>(
   const layer = layerOf(union, node);
   const { inode } = node;
   const { redirect } = difference;
-  const stat = statOfCopy(inode.stat, difference.change);
+  const stat = statOfCopy(union.statOf(node), difference.change);
   const data = dataOf(union, node, stat, difference);
   const hasContent = data !== "stay" && isRegular(stat.mode) && stat.sizeBytes > 0;
-  const content = hasContent ? openContent(union, node) : undefined;
+  const content = hasContent ? openData(union, node, O_RDONLY) : undefined;
   const isRedirected = redirect !== undefined && (node.isDirectory || data !== "copy");
   try {
     return use({
@@ -193,11 +198,6 @@ function withSource<T>(
   } finally {
     content?.close();
   }
-}
-
-function openContent(union: Union, node: Node): LayerFile {
-  const part = node.data ?? node;
-  return layerOf(union, part).open(part.inode, O_RDONLY);
 }
 
 /** A truncated copy is changed now: it must never be seen short with its old time. */
@@ -231,24 +231,11 @@ function timeOf(wanted: Time | undefined, sec: number, nsec: number): Time {
   return { sec: nowSec, nsec: (nowMs - nowSec * 1000) * 1_000_000 };
 }
 
-/** All extended attributes of a part of a layer. */
-export function xattrsOf(
-  layer: Layer,
-  part: { readonly inode: Node["inode"] },
-): Map<ByteString, Uint8Array> {
-  const xattrs = new Map<ByteString, Uint8Array>();
-  for (const name of layer.listxattr(part.inode)) {
-    const value = layer.getxattr(part.inode, name);
-    if (value !== undefined) xattrs.set(name, value);
-  }
-  return xattrs;
-}
-
 /** Where the lower parts of a directory, or a lower file, are: a path from the root of the layers below the upper. */
-export function lowerPathOf(node: Node): LayerPath {
+export function lowerPathOf(union: Union, node: Node): LayerPath {
   const names: ByteString[] = [];
   for (let at: Node | undefined = node; at?.parent !== undefined; at = at.parent) {
-    const { redirect } = at;
+    const redirect = redirectIn(union, at);
     if (redirect?.startsWith("/")) {
       names.push(redirect.slice(1) as ByteString);
       break;
@@ -256,4 +243,9 @@ export function lowerPathOf(node: Node): LayerPath {
     names.push(redirect ?? at.name);
   }
   return names.reverse().join("/") as LayerPath;
+}
+
+/** The mark `redirect` that a node has in the upper. */
+export function redirectIn(union: Union, node: Node): ByteString | undefined {
+  return union.isUpper(node) ? node.redirect : undefined;
 }

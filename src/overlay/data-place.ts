@@ -4,7 +4,7 @@
 import type { LayerFile, OwnBlocks } from "../layer/index.js";
 import { O_ACCMODE, O_APPEND, O_RDONLY, O_RDWR } from "../sys/index.js";
 import { layerOf } from "./layer-of.js";
-import type { Node } from "./node.js";
+import type { Node, Part } from "./node.js";
 import { PartialFile } from "./partial-file.js";
 import type { Union } from "./union.js";
 
@@ -20,26 +20,25 @@ export function dataPlace(union: Union, node: Node): DataPlace {
   return blocks.isComplete ? "upper" : "both";
 }
 
-/** The own blocks of a partial file; undefined for every other file. */
+/** The own blocks of a partial file of the upper; undefined for every other file. */
 export function ownBlocks(union: Union, node: Node): OwnBlocks | undefined {
-  // A lower file may have its data further below, too.
+  // A lower file may have its data further below, too, and a frozen one be partial.
   if (node.data === undefined || !union.isUpper(node)) return undefined;
   return union.upper?.ownBlocks(node.inode);
 }
 
 /** Opens the data of a file, wherever they are. `flags` are O_*, for writing only in the upper. */
-export function openData(union: Union, node: Node, flags: number): LayerFile {
-  const { data, inode } = node;
-  const layer = layerOf(union, node);
+export function openData(union: Union, part: Part, flags: number): LayerFile {
+  const { data, inode, slot } = part;
+  const layer = layerOf(union, part);
   if (data === undefined) return layer.open(inode, flags);
-  const below = layerOf(union, data);
-  const blocks = ownBlocks(union, node);
-  if (blocks === undefined) return below.open(data.inode, flags);
+  const blocks = union.levelAt(slot)?.ownBlocks(inode);
+  if (blocks === undefined) return openData(union, data, flags);
   const access = (flags & O_ACCMODE) === O_RDONLY ? O_RDONLY : O_RDWR;
   return new PartialFile({
     own: layer.open(inode, (flags & ~(O_ACCMODE | O_APPEND)) | access),
     blocks,
-    below: () => below.open(data.inode, O_RDONLY),
+    below: () => openData(union, data, O_RDONLY),
     appends: (flags & O_APPEND) !== 0,
     zeroBlocks: (start, end) => union.writable("fallocate").zeroBlocks(inode, start, end),
   });

@@ -4,7 +4,7 @@
 import { errno, FsError } from "../errors.js";
 import { type ByteString, textOf } from "../path.js";
 import { isRegular } from "../sys/index.js";
-import { lowerPathOf, planCopyUp } from "./copy-up.js";
+import { lowerPathOf, planCopyUp, redirectIn } from "./copy-up.js";
 import type { Node } from "./node.js";
 import type { Plan } from "./step.js";
 import type { Union } from "./union.js";
@@ -16,11 +16,14 @@ export function planWithData(union: Union, node: Node, plan: Plan): void {
     return;
   }
   if (!union.isUpper(node)) {
-    planCopyUp(union, node, plan, { redirect: redirectOf(node) });
+    const redirect = redirectOf(union, node);
+    planCopyUp(union, node, plan, redirect === undefined ? { whole: true } : { redirect });
     return;
   }
   if (node.data === undefined || node.redirect?.startsWith("/") === true) return;
-  const redirect = redirectOf(node);
+  const redirect = redirectOf(union, node);
+  if (redirect === undefined)
+    throw new FsError(errno.ENOENT, "find the data of", textOf(node.name));
   const upper = union.writable("rename");
   plan.add("mark redirect", () => {
     upper.mark(node.inode, { redirect });
@@ -28,18 +31,20 @@ export function planWithData(union: Union, node: Node, plan: Plan): void {
   });
 }
 
-/** The absolute path of a file's data in the layers below. Throws FsError ENOENT. */
-function redirectOf(node: Node): ByteString {
-  if (node.parent !== undefined || node.redirect !== undefined) {
-    return `/${lowerPathOf(node)}` as ByteString;
+/** The absolute path of a file's data in the layers below, as far as anybody remembers it. */
+function redirectOf(union: Union, node: Node): ByteString | undefined {
+  if (node.parent !== undefined || redirectIn(union, node) !== undefined) {
+    return `/${lowerPathOf(union, node)}` as ByteString;
   }
-  if (node.lastRedirect !== undefined) return node.lastRedirect;
-  throw new FsError(errno.ENOENT, "find the data of", textOf(node.name));
+  const { lastRedirect } = node;
+  return lastRedirect?.upperSlot === union.upperSlot ? lastRedirect.path : undefined;
 }
 
 /** Before the last known name of a file goes: it may get another one while it is open. */
 export function rememberData(union: Union, node: Node): void {
   const hasLower = node.data !== undefined || !union.isUpper(node);
   if (!hasLower || !isRegular(node.kind) || (node.more?.length ?? 0) > 0) return;
-  if (node.references > 0) node.lastRedirect = redirectOf(node);
+  if (node.references <= 0) return;
+  const path = redirectOf(union, node);
+  node.lastRedirect = path === undefined ? undefined : { path, upperSlot: union.upperSlot };
 }

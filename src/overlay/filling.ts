@@ -5,10 +5,10 @@
 import { errno, FsError, isFsError } from "../errors.js";
 // Not by layer's door: a mount process starts without what applies and writes archives.
 import { seekOrEnd } from "../layer/file-extents.js";
-import type { LayerFile, OwnBlocks } from "../layer/layer.js";
+import type { LayerFile, LayerNode, OwnBlocks } from "../layer/layer.js";
 import { O_RDONLY, O_RDWR, PERMISSION_BITS, SEEK_DATA, SEEK_HOLE } from "../sys/index.js";
 import { CAPABILITY } from "./capability.js";
-import { ownBlocks } from "./data-place.js";
+import { openData, ownBlocks } from "./data-place.js";
 import { findPartial } from "./find-partial.js";
 import { layerOf } from "./layer-of.js";
 import type { Node } from "./node.js";
@@ -28,6 +28,7 @@ const STEPS_BETWEEN_SYNCS = 64;
 /** A file that is complete, and not yet known to be on the disk. */
 export interface Filled {
   readonly node: Node;
+  readonly inode: LayerNode;
   /** Of the upper's file, for fsync; closed by `settle` or `giveUp`. */
   readonly file: LayerFile;
 }
@@ -119,7 +120,7 @@ export class Filling {
     if (isUseless(node)) return undefined;
     const own = layerOf(union, node).open(node.inode, O_RDWR);
     try {
-      const below = layerOf(union, data).open(data.inode, O_RDONLY);
+      const below = openData(union, data, O_RDONLY);
       return { node, blocks, own, below, at: 0 };
     } catch (error) {
       own.close();
@@ -220,7 +221,8 @@ export class Filling {
       if (taken.length === count) break;
       this.#filled.delete(node);
       try {
-        taken.push({ node, file: layerOf(this.#union, node).open(node.inode, O_RDONLY) });
+        const { inode } = node;
+        taken.push({ node, inode, file: layerOf(this.#union, node).open(inode, O_RDONLY) });
       } catch (error) {
         if (!isFsError(error)) throw error;
         this.#leftSome = true;
@@ -232,12 +234,13 @@ export class Filling {
   }
 
   /** It is on the disk: an ordinary file from here on. Throws FsError. */
-  settle({ node, file }: Filled): void {
+  settle({ node, inode, file }: Filled): void {
     const union = this.#union;
     this.#syncing -= 1;
     file.close();
     try {
-      if (ownBlocks(union, node)?.isComplete === true && !isUseless(node)) {
+      const isSame = node.inode === inode;
+      if (isSame && ownBlocks(union, node)?.isComplete === true && !isUseless(node)) {
         union.writable("settle").finishBlocks(node.inode);
         node.data = undefined;
         node.redirect = undefined;
@@ -294,6 +297,20 @@ export class Filling {
         attempt(() => this.#settleNow(filled));
       }
     }
+  }
+
+  /**
+   * The upper is frozen: its partial files stay as they are, and are read together with what is below
+   * them; those of the next upper are filled in.
+   */
+  startAnew(): void {
+    this.#closeCurrent();
+    const left = [...this.#waiting, ...this.#filled];
+    this.#waiting.clear();
+    this.#filled.clear();
+    this.#search = undefined;
+    this.#leftSome = false;
+    for (const node of left) this.#union.nodes.forget(node, 1);
   }
 
   /** Ends without filling: the next mount goes on. */

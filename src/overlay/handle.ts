@@ -17,10 +17,12 @@ import {
   O_SYNC,
   type Stat,
 } from "../sys/index.js";
+import { planCopyUp } from "./copy-up.js";
 import { openData } from "./data-place.js";
 import { layerOf } from "./layer-of.js";
 import type { Node } from "./node.js";
 import { protectionOf } from "./protection.js";
+import { Plan } from "./step.js";
 import type { Union } from "./union.js";
 
 /** Flags that mean something to every later opening of the backing file. */
@@ -109,11 +111,12 @@ export class Handle {
 
   /**
    * A descriptor of the upper file for fsync(2), which becomes the caller's; undefined where there
-   * is none, or nothing to sync: what lies in a lower layer is on the disk already.
+   * is none, or nothing to sync: what lies in a lower layer is on the disk already, unless that was
+   * the upper not long ago.
    */
   syncDescriptor(): number | undefined {
     const { node } = this;
-    if (!this.#union.isUpper(node)) return undefined;
+    if (node.slot < this.#union.levelSlot) return undefined;
     // The file that is open may be the lower one (metadata only), or none to hand out.
     if (node.data === undefined) {
       const { fd } = this.current;
@@ -125,7 +128,7 @@ export class Handle {
   /** fsync(2), fdatasync(2), here and now. */
   sync(dataOnly: boolean): void {
     const { node } = this;
-    if (!this.#union.isUpper(node)) return;
+    if (node.slot < this.#union.levelSlot) return;
     if (node.data === undefined) {
       this.current.sync(dataOnly);
       return;
@@ -148,10 +151,20 @@ export class Handle {
     file?.close();
   }
 
-  /** Opening for writing copied the node up; a file of a lower layer is never written. */
+  /**
+   * A file of a lower layer is never written. Opening for writing copied the node up; but where its
+   * upper was frozen since, it must be copied up again.
+   */
   #writable(operation: string): LayerFile {
-    if ((this.flags & O_ACCMODE) === O_RDONLY || !this.#union.isUpper(this.node)) {
-      throw new FsError(errno.EBADF, operation, textOf(this.node.name));
+    const { node } = this;
+    const union = this.#union;
+    if ((this.flags & O_ACCMODE) === O_RDONLY) {
+      throw new FsError(errno.EBADF, operation, textOf(node.name));
+    }
+    if (!union.isUpper(node)) {
+      const plan = new Plan();
+      planCopyUp(union, node, plan, { writes: true });
+      union.run(plan);
     }
     return this.current;
   }

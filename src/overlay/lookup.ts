@@ -9,6 +9,7 @@ import {
   type LayerMarks,
   type LayerNode,
   type Standing,
+  type UpperLayer,
   WHITEOUT,
 } from "../layer/layer.js";
 import { type ByteString, isName, type LayerPath, type Name, textOf } from "../path.js";
@@ -31,7 +32,13 @@ export interface LayersView {
   readonly layers: readonly Layer[];
   /** -1 where there is no upper. */
   readonly upperSlot: number;
+  /** From this slot on layers are this tree's own uppers, frozen but for the last: their files are marked. */
+  readonly levelSlot: number;
+  /** The layers below this slot have not changed since the union was made. */
+  readonly fixedSlots: number;
   readonly numbers: InodeNumbers;
+  /** The upper, or what was one, in a slot; undefined below `levelSlot`. */
+  levelAt(slot: number): UpperLayer | undefined;
 }
 
 /** A lookup and its result; the fields hold until the next one. */
@@ -54,6 +61,8 @@ export class Lookup {
   name: Name = "" as Name;
   #sought: Name = "" as Name;
   #parts: Part[] | undefined = undefined;
+  /** Files with some blocks of their own, on the way to the data of the others. */
+  #partial: Part[] | undefined = undefined;
   #ownIno = false;
   #wantsData = false;
 
@@ -69,8 +78,8 @@ export class Lookup {
   }
 
   /**
-   * As `in`, where a listing found the name in the layer `from`: the read-only layers above it
-   * need not be asked, as they have neither the name nor a whiteout of it, and never will.
+   * As `in`, where a listing found the name in the layer `from`: the layers above it that never
+   * change need not be asked, as they have neither the name nor a whiteout of it.
    */
   inFrom(directory: Merged, name: Name, from: number): LookupState {
     this.#begin(name);
@@ -83,7 +92,7 @@ export class Lookup {
   }
 
   #maySkip(slot: number, from: number): boolean {
-    return slot > from && slot !== this.#view.upperSlot;
+    return slot > from && slot < this.#view.fixedSlots;
   }
 
   /** What it has without the upper: what a whiteout would hide. */
@@ -109,6 +118,7 @@ export class Lookup {
     this.name = name;
     this.#sought = name;
     this.#parts = undefined;
+    this.#partial = undefined;
     this.#wantsData = false;
   }
 
@@ -118,6 +128,9 @@ export class Lookup {
 
   #end(): LookupState {
     if (this.#parts !== undefined) this.lower = this.#parts;
+    if (this.#partial !== undefined && this.data !== undefined) {
+      for (const part of this.#partial.reverse()) this.data = { ...part, data: this.data };
+    }
     return this.state;
   }
 
@@ -141,14 +154,19 @@ export class Lookup {
     // A file below a directory does not merge with it, and ends the merge.
     if (this.inode !== undefined && !seeksData) return true;
     const isUpper = slot === this.#view.upperSlot;
-    // Marks are the upper's, but for a file without its data: reading them all would cost each lookup.
-    const marks = isUpper || mayLackData(inode.stat) ? layer.marks(inode) : undefined;
+    const isLevel = slot >= this.#view.levelSlot;
+    // Of other layers only a file without its data has marks: reading them all would cost each lookup.
+    const marks = isLevel || mayLackData(inode.stat) ? layer.marks(inode) : undefined;
     if (seeksData) this.data = { slot, inode };
-    else this.#take(slot, inode, isUpper ? marks : undefined);
+    else this.#take(slot, inode, isLevel ? marks : undefined);
     if (isUpper) this.standing = "file";
     if (marks?.metacopy !== true) return true;
     this.data = undefined;
     this.#wantsData = true;
+    if (seeksData && isPartial(this.#view, { slot, inode })) {
+      this.#partial ??= [];
+      this.#partial.push({ slot, inode });
+    }
     if (isUpper) this.redirect = marks.redirect;
     if (marks.redirect === undefined) return false;
     return this.#follow(slot, marks.redirect, (part) => {
@@ -186,12 +204,11 @@ export class Lookup {
   }
 
   #take(slot: number, inode: LayerNode, marks: LayerMarks | undefined): void {
-    const isUpper = slot === this.#view.upperSlot;
-    this.state = isUpper ? "upper" : "lower";
+    this.state = slot === this.#view.upperSlot ? "upper" : "lower";
     this.slot = slot;
     this.inode = inode;
     this.ino = marks?.originIno ?? this.#view.numbers.shown(slot, inode.stat.ino);
-    this.#ownIno = !isUpper || marks?.originIno !== undefined;
+    this.#ownIno = slot < this.#view.levelSlot || marks?.originIno !== undefined;
   }
 
   #merge(slot: number, inode: LayerNode, marks: LayerMarks | undefined): void {
@@ -200,7 +217,7 @@ export class Lookup {
     // An upper directory without our mark (another tool's, or the root) shows its lower's number.
     if (this.#ownIno) return;
     this.ino = marks?.originIno ?? this.#view.numbers.shown(slot, inode.stat.ino);
-    this.#ownIno = true;
+    this.#ownIno = slot < this.#view.levelSlot || marks?.originIno !== undefined;
   }
 }
 
@@ -235,7 +252,22 @@ export function resolveBelow(view: LayersView, slot: number, path: LayerPath): r
     if (top === undefined || !isDirectory(top.inode.stat.mode)) return NO_PARTS;
     lookup.in({ ...top, lower }, name);
     if (lookup.inode === undefined) return NO_PARTS;
-    parts = [lookup.data ?? { slot: lookup.slot, inode: lookup.inode }, ...lookup.lower];
+    const { slot, inode, data } = lookup;
+    parts = [
+      data === undefined ? { slot, inode } : dataHolder(view, { slot, inode, data }),
+      ...lookup.lower,
+    ];
   }
   return parts;
+}
+
+/** True for a file of an upper, frozen or not, that has some blocks of its own and some below. */
+export function isPartial(view: LayersView, part: Part): boolean {
+  return view.levelAt(part.slot)?.ownBlocks(part.inode) !== undefined;
+}
+
+/** What has the data of a file: itself, unless it is of metadata only. */
+export function dataHolder(view: LayersView, part: Part): Part {
+  const { slot, inode, data } = part;
+  return data === undefined || isPartial(view, part) ? { slot, inode, data } : data;
 }

@@ -3,10 +3,10 @@
 
 import type { LayerFile } from "../layer/index.js";
 import type { TreeNode } from "../layer/tree.js";
+import { xattrsOf } from "../layer/xattrs.js";
 import { type ByteString, compareBytes, type Name } from "../path.js";
 import { O_RDONLY, type Stat } from "../sys/index.js";
 import { mergedStat } from "./attributes.js";
-import { xattrsOf } from "./copy-up.js";
 import { openData } from "./data-place.js";
 import { linkKeyOf } from "./hard-links.js";
 import { layerOf } from "./layer-of.js";

@@ -6,9 +6,9 @@ import { errno, FsError } from "../errors.js";
 import type { LayerNode } from "../layer/index.js";
 import { type ByteString, NAME_MAX_BYTES, type Name, textOf } from "../path.js";
 import { isDirectory } from "../sys/index.js";
-import { type HardLinks, linkKeyOf } from "./hard-links.js";
-import type { InodeNumbers } from "./inode-numbers.js";
-import { type LayersView, Lookup } from "./lookup.js";
+import { linkKeyOf } from "./hard-links.js";
+import { type LinksView, throughLevels } from "./link-levels.js";
+import { dataHolder, Lookup } from "./lookup.js";
 import { Node, type Part } from "./node.js";
 
 /** So many unreferenced nodes may lie in the table before it looks for those to drop. */
@@ -19,18 +19,14 @@ export class NodeTable {
   readonly root: Node;
   /** The lookup that nodes come from; its fields tell about the last `child` that asked the layers. */
   readonly lookup: Lookup;
-  readonly #view: LayersView;
-  readonly #numbers: InodeNumbers;
-  readonly #links: HardLinks;
+  readonly #view: LinksView;
   readonly #linked = new Map<ByteString, Node>();
   readonly #fresh: Node[] = [];
   /** The node that the last lookup made: its attributes are as of now. */
   #justFound: Node | undefined = undefined;
 
-  constructor(view: LayersView, links: HardLinks, root: Node) {
+  constructor(view: LinksView, root: Node) {
     this.#view = view;
-    this.#numbers = view.numbers;
-    this.#links = links;
     this.root = root;
     this.lookup = new Lookup(view);
   }
@@ -72,16 +68,26 @@ export class NodeTable {
     const key = nlink > 1 && !isDirectory(mode) ? linkKeyOf(this.lookup.slot, ino) : undefined;
     let node = key === undefined ? undefined : this.#linked.get(key);
     if (node === undefined) {
-      node = this.#make(inode);
-      if (key !== undefined) {
-        this.#intern(node, key);
-        if (node.linkKey !== undefined) this.#intern(node, node.linkKey);
-        this.severalNames(node);
+      const made = this.#make(inode);
+      node = key === undefined ? made : this.#internLinked(made, key);
+      if (node === made) {
+        this.#fresh.push(node);
+        this.#justFound = node;
       }
-      this.#fresh.push(node);
-      this.#justFound = node;
     }
     this.name(node, directory, name);
+    return node;
+  }
+
+  /** Enters a file with several names; gives the node that its inode has already, if it has one. */
+  #internLinked(made: Node, key: ByteString): Node {
+    const { linkKey } = made;
+    const node = (linkKey === undefined ? undefined : this.#linked.get(linkKey)) ?? made;
+    this.#intern(node, key);
+    if (node === made) {
+      if (linkKey !== undefined) this.#intern(node, linkKey);
+      this.severalNames(node);
+    }
     return node;
   }
 
@@ -99,23 +105,39 @@ export class NodeTable {
 
   /** A file with several names: is it, or has it, a copy in the index? */
   #linkState(node: Node): void {
-    if (node.slot === this.#view.upperSlot) {
-      node.linkKey = this.#links.keyOfCopy(node.inode.stat.ino);
+    const { links, upperSlot } = this.#view;
+    if (node.slot === upperSlot) {
+      node.linkKey = links.keyOfCopy(node.inode.stat.ino);
       if (node.linkKey === undefined) return;
-      node.lowerNames = this.#links.lowerNames(node.linkKey) ?? 0;
+      node.lowerNames = links.lowerNames(node.linkKey) ?? 0;
       return;
     }
-    node.linkKey = linkKeyOf(node.slot, node.inode.stat.ino);
-    node.lowerNames = this.#links.lowerNames(node.linkKey) ?? node.inode.stat.nlink;
-    const copy = this.#links.copy(node.linkKey);
+    const { part, names } = throughLevels(this.#view, node);
+    node.linkKey = linkKeyOf(part.slot, part.inode.stat.ino);
+    node.lowerNames = links.lowerNames(node.linkKey) ?? names;
+    const copy = links.copy(node.linkKey);
+    const marks = copy === undefined ? undefined : this.#view.levelAt(upperSlot)?.marks(copy);
+    node.slot = copy === undefined ? part.slot : upperSlot;
+    node.inode = copy ?? part.inode;
+    node.data = part.data;
     if (copy === undefined) return;
-    const marks = this.#view.layers[this.#view.upperSlot]?.marks(copy);
-    if (marks?.metacopy === true) {
-      node.data = { slot: node.slot, inode: node.inode };
-      node.redirect = marks.redirect;
+    node.data = marks?.metacopy === true ? dataHolder(this.#view, part) : undefined;
+    node.redirect = marks?.redirect;
+  }
+
+  /** The upper is about to be frozen: what its files with several names will be in the stack. */
+  freezeLinks(): void {
+    const { upperSlot } = this.#view;
+    for (const node of new Set(this.#linked.values())) {
+      if (node.slot !== upperSlot) continue;
+      const nlink = this.#view.levelAt(upperSlot)?.stat(node.inode).nlink ?? 0;
+      // One name, and that is in its layer: nobody will look into an index for it.
+      if (node.linkKey === undefined && nlink < 2) continue;
+      node.lowerNames += node.linkKey === undefined ? nlink : nlink - 1;
+      node.linkKey = linkKeyOf(node.slot, node.inode.stat.ino);
+      if (node.lowerNames === 0) node.linkKey = undefined;
+      else this.#intern(node, node.linkKey);
     }
-    node.slot = this.#view.upperSlot;
-    node.inode = copy;
   }
 
   /** The topmost part of a file is now an inode of the upper; `data` is where its data stay. */
@@ -143,7 +165,7 @@ export class NodeTable {
   /** A new inode of the upper. */
   born(inode: LayerNode): Node {
     const { upperSlot } = this.#view;
-    const ino = this.#numbers.shown(upperSlot, inode.stat.ino);
+    const ino = this.#view.numbers.shown(upperSlot, inode.stat.ino);
     const node = new Node(inode.stat.mode, ino, upperSlot, inode);
     this.#fresh.push(node);
     return node;

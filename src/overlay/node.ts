@@ -10,6 +10,8 @@ import { S_IFDIR, S_IFMT } from "../sys/index.js";
 export interface Part {
   readonly slot: number;
   readonly inode: LayerNode;
+  /** Of a file whose data lie further below, wholly or but for its own blocks: where they are. */
+  readonly data?: Part | undefined;
 }
 
 /** A directory of the merged tree: its topmost part, and the parts that merge with it, topmost first. */
@@ -39,12 +41,15 @@ export class Node implements Merged {
   slot: number;
   inode: LayerNode;
   lower: readonly Part[];
-  /** The upper part's mark `redirect`: where in the lower layers `lower`, or `data`, was found. */
+  /**
+   * The upper part's mark `redirect`: where in the lower layers `lower`, or `data`, was found. Of a
+   * node that is not in the upper it means nothing (redirectIn).
+   */
   redirect: ByteString | undefined = undefined;
   /** Of an upper file with the mark `metacopy`: where its data are, but for its own blocks. */
   data: Part | undefined = undefined;
-  /** Of an open file without known names: the redirect it would need to have one again. */
-  lastRedirect: ByteString | undefined = undefined;
+  /** Of an open file without known names: the redirect it would need to have one again, in that upper. */
+  lastRedirect: { readonly path: ByteString; readonly upperSlot: number } | undefined = undefined;
   /** Counts up whenever the data are to be found elsewhere: open files look for them again. */
   dataVersion = 0;
   /** One of its names; undefined for the root and for what has no name (any more). */

@@ -32,6 +32,7 @@ import { planCopyUp } from "./copy-up.js";
 import { type Made, planCreate, planCreateUnnamed, planLink } from "./create.js";
 import { type DataPlace, dataPlace } from "./data-place.js";
 import type { Filling } from "./filling.js";
+import { freeze } from "./freeze.js";
 import { Handle } from "./handle.js";
 import { layerOf } from "./layer-of.js";
 import { MergedTreeNode } from "./merged-tree.js";
@@ -40,7 +41,7 @@ import { inodeFlags, protectionOf, requireOpenable } from "./protection.js";
 import { type DirectoryEntry, DirectoryHandle } from "./readdir.js";
 import { planRmdir, planUnlink } from "./remove.js";
 import { planRename } from "./rename.js";
-import { type BeforeStep, Plan, runPlan } from "./step.js";
+import { type BeforeStep, Plan } from "./step.js";
 import { Union } from "./union.js";
 import { View, type ViewOptions } from "./view.js";
 
@@ -48,6 +49,8 @@ import { View, type ViewOptions } from "./view.js";
 export interface OverlayOptions {
   /** The read-only layers, topmost first. */
   readonly stack: readonly Layer[];
+  /** What were uppers of this tree before they were frozen, topmost first: they lie above the stack. */
+  readonly frozen?: readonly UpperLayer[];
   /** Without it nothing can be changed (EROFS). */
   readonly upper?: UpperLayer;
   /** How many high bits of an inode number tell the file systems of the layers apart; 8. */
@@ -82,18 +85,17 @@ export class Overlay {
   readonly root: Node;
   readonly readOnly: boolean;
   readonly #union: Union;
-  readonly #beforeStep: BeforeStep | undefined;
   readonly #view: View | undefined;
 
   constructor(options: OverlayOptions) {
     const { copyUp = "block", metadataOnly = true, namesCopies = false } = options;
-    const how = { copyUp, metadataOnly, namesCopies };
-    this.#union = new Union(options.stack, options.upper, options.highInodeBits, how);
+    const { frozen = [], upper, highInodeBits, beforeStep } = options;
+    const how = { copyUp, metadataOnly, namesCopies, highInodeBits, beforeStep };
+    this.#union = new Union(options.stack, { frozen, upper }, how);
     this.#union.redirects = options.redirects ?? true;
     const { view } = options;
     const differs = view !== undefined && Object.keys(view).length > 0;
     this.#view = differs ? new View(view) : undefined;
-    this.#beforeStep = options.beforeStep;
     this.root = this.#union.nodes.root;
     this.readOnly = options.upper === undefined;
   }
@@ -133,7 +135,7 @@ export class Overlay {
 
   #storedStat(node: Node, handle?: Handle): Stat {
     const union = this.#union;
-    const isFresh = union.nodes.takeJustFound(node) || !union.isUpper(node);
+    const isFresh = union.nodes.takeJustFound(node) || node.slot < union.levelSlot;
     if (isFresh) return mergedStat(union, node, node.inode.stat);
     const raw = handle?.opened?.stat() ?? layerOf(union, node).stat(node.inode);
     return mergedStat(union, node, raw);
@@ -251,6 +253,16 @@ export class Overlay {
     return this.#union.filling;
   }
 
+  /**
+   * The upper becomes the topmost read-only layer of this tree, and `upper`, an empty one, takes its
+   * place; in between `commit` is called. Nodes, numbers and open files go on. `written` are files that may be written
+   * past this overlay: they move into the new upper with their inodes, and an empty file takes their
+   * place. Gives those that moved. Throws FsError EROFS, EOPNOTSUPP, what `commit` throws: then nothing has changed.
+   */
+  freeze(upper: UpperLayer, commit: () => void, written: readonly Node[] = []): Node[] {
+    return freeze(this.#union, upper, commit, written);
+  }
+
   opendir(node: Node): DirectoryHandle {
     if (!node.isDirectory) throw new FsError(errno.ENOTDIR, "opendir", textOf(node.name));
     return new DirectoryHandle(this.#union, node);
@@ -334,7 +346,7 @@ export class Overlay {
   #run(plan: Plan): void {
     this.#union.nodes.forgetFound();
     this.#union.links.tidy();
-    runPlan(plan, this.#beforeStep);
+    this.#union.run(plan);
   }
 }
 

@@ -26,8 +26,7 @@ const PROTECTED = FS_IMMUTABLE_FL | FS_APPEND_FL;
 /** FS_IMMUTABLE_FL and FS_APPEND_FL as far as the inode has them. */
 export function protectionOf(union: Union, node: Node): number {
   const real = node.inode.stat.attributes & PROTECTED;
-  if (!union.isUpper(node)) return real;
-  return real | (union.upper?.marks(node.inode).protection ?? 0);
+  return real | (union.levelAt(node.slot)?.marks(node.inode).protection ?? 0);
 }
 
 function refuse(union: Union, node: Node, forbidden: number, operation: string): void {

@@ -71,8 +71,8 @@ function listDirectory(union: Union, node: Node): DirectoryEntry[] {
   forEachEntry(union, node, (dirent, part) => {
     const { name, type, ino } = dirent;
     const { slot } = part;
-    // Marks may say another number: those of the upper, and of directories anywhere above the base.
-    const isMarked = slot === union.upperSlot || (slot > 0 && type === DT_DIR);
+    // Marks may say another number: those of uppers, and of directories anywhere above the base.
+    const isMarked = slot >= union.levelSlot || (slot > 0 && type === DT_DIR);
     const shown = union.numbers.shown(slot, ino);
     const entryIno = isMarked ? () => inoOfEntry(union, node, name, shown) : shown;
     entries.push(new DirectoryEntry(name, type, slot, entryIno));

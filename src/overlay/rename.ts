@@ -6,7 +6,7 @@ import { errno, FsError } from "../errors.js";
 import type { Standing } from "../layer/index.js";
 import { type ByteString, isName, type Name, textOf } from "../path.js";
 import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../sys/index.js";
-import { lowerPathOf, planCopyUp } from "./copy-up.js";
+import { lowerPathOf, planCopyUp, redirectIn } from "./copy-up.js";
 import { planWithData } from "./data-redirect.js";
 import { planNameInUpper } from "./name-in-upper.js";
 import type { Node } from "./node.js";
@@ -154,9 +154,9 @@ function planFixate(union: Union, from: Place, to: Place<Node | undefined>, plan
 /** overlayfs.rst, "redirect_dir": an absolute path from the root of the layers below. */
 function planRedirect(union: Union, from: Place, plan: Plan): void {
   const { node } = from;
-  if (node.redirect?.startsWith("/") === true) return;
+  if (redirectIn(union, node)?.startsWith("/") === true) return;
   if (!union.redirects) throw refusal(errno.EXDEV, from.name);
-  const redirect = `/${lowerPathOf(node)}` as ByteString;
+  const redirect = `/${lowerPathOf(union, node)}` as ByteString;
   if (!union.isUpper(node)) {
     planCopyUp(union, node, plan, { redirect });
     return;

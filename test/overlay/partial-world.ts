@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FsError } from "../../src/errors.js";
-import { openDirectoryLayer, openDirectoryUpper } from "../../src/layer/index.js";
+import { openDirectoryLayer, openDirectoryUpper, type UpperLayer } from "../../src/layer/index.js";
 import { type Handle, type Node, Overlay } from "../../src/overlay/index.js";
 import { bytesOf, type Name } from "../../src/path.js";
 import {
@@ -34,7 +34,7 @@ export interface PartialStep {
 export const PARTIAL_OPERATIONS = [
   ...["write", "write", "write", "append", "read", "truncate", "truncate", "extend", "punch"],
   ...["zero", "allocate", "seek", "chmod", "rename", "link", "fill", "fill", "finish", "remount"],
-  ...["openHandle", "writeHandle", "readHandle", "changes"],
+  ...["openHandle", "writeHandle", "readHandle", "changes", "freeze"],
 ] as const;
 export type PartialOperation = (typeof PARTIAL_OPERATIONS)[number];
 
@@ -46,6 +46,8 @@ export class PartialWorld implements Disposable {
   names: string[] = [NAMES[0]];
   handle: Handle | undefined;
   #stamp = 0;
+  /** So many uppers were frozen. */
+  #frozen = 0;
 
   constructor(lower: Buffer, holes: readonly { start: number; end: number }[]) {
     this.scratch = mkdtempSync(join(tmpdir(), "strata-partial-"));
@@ -68,10 +70,18 @@ export class PartialWorld implements Disposable {
   }
 
   #open(): Overlay {
+    const frozen = Array.from({ length: this.#frozen }, (_, n) => this.#upper(n, true)).reverse();
     return new Overlay({
       stack: [openDirectoryLayer(join(this.scratch, "lower"))],
-      upper: openDirectoryUpper(join(this.scratch, "upper"), join(this.scratch, "work")),
+      frozen,
+      upper: this.#upper(this.#frozen, false),
     });
+  }
+
+  #upper(n: number, observe: boolean): UpperLayer {
+    const paths = ["upper", "work"].map((name) => join(this.scratch, n === 0 ? name : name + n));
+    for (const path of paths) mkdirSync(path, { recursive: true });
+    return openDirectoryUpper(paths[0] ?? "", paths[1] ?? "", { observe });
   }
 
   get node(): Node {
@@ -200,8 +210,13 @@ export class PartialWorld implements Disposable {
       case "readHandle":
         if (this.handle !== undefined) this.#expectRange(this.handle, position, length);
         return;
+      case "freeze":
+        this.#frozen += 1;
+        overlay.freeze(this.#upper(this.#frozen, false), () => undefined);
+        return;
       case "changes":
-        this.expectChanges();
+        // They are the upper's alone.
+        if (this.#frozen === 0) this.expectChanges();
         return;
       default:
         throw new Error(`no operation ${does}`);

@@ -2,7 +2,7 @@
 
 import { EngineError } from "../../errors.js";
 import { type DirectoryLayerOptions, openDirectoryLayer } from "../../layer/directory-layer.js";
-import { openDirectoryUpper } from "../../layer/directory-upper.js";
+import { openDirectoryUpper } from "../../layer/open-upper.js";
 import type { DirectoryUpperOptions } from "../../layer/upper-options.js";
 import { OVERRIDE_STAT, PRIVILEGED_OVERRIDE_STAT } from "../../layer/whiteout.js";
 import { lockWithin } from "../../layer/work-directory.js";
