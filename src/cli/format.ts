@@ -51,3 +51,16 @@ export function shownId(digest: Digest, full: boolean): string {
 export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
+
+/** As Go prints a time: "2026-01-31 12:00:00 +0100 CET"; "N/A" where the image says nothing. */
+export function goTime(time: Date | undefined): string {
+  if (time === undefined || Number.isNaN(time.getTime())) return "N/A";
+  const minutes = -time.getTimezoneOffset();
+  const local = new Date(time.getTime() + minutes * 60_000).toISOString();
+  const digits = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const offset = `${minutes < 0 ? "-" : "+"}${digits(Math.abs(minutes) / 60)}${digits(Math.abs(minutes) % 60)}`;
+  const zone = new Intl.DateTimeFormat("en-US", { timeZoneName: "short" })
+    .formatToParts(time)
+    .find(({ type }) => type === "timeZoneName");
+  return `${local.slice(0, 10)} ${local.slice(11, 19)} ${offset} ${zone?.value ?? offset}`;
+}

@@ -7,8 +7,9 @@ import { addArchiveCommands } from "./commands/archives.js";
 import { addChangeCommands } from "./commands/changes.js";
 import { addCopyCommands } from "./commands/copies.js";
 import { addImageCommands } from "./commands/images.js";
+import { addInspect } from "./commands/inspect.js";
 import { addMountCommands } from "./commands/mounts.js";
-import { addRegistryCommands } from "./commands/registry.js";
+import { addRegistryCommands, addTransferCommands } from "./commands/registry.js";
 import { addStoreCommands } from "./commands/store.js";
 
 const EXAMPLES = `
@@ -27,20 +28,32 @@ Run "strata COMMAND --help" for the options of a command.`;
 export function buildProgram(): Command {
   const program = new Command("strata")
     .description("Stack image layers, mount the merged tree, commit what was changed.")
-    .version(`strata version ${ownVersion()}`, "-v, --version", "print the version")
+    .version(`strata version ${ownVersion()}`, "--version", "print the version; so does -v alone")
     .option("--root <dir>", "the store (default: $STRATA_ROOT, /var/lib/strata as root)")
     .option("--debug", "print the stack of an error")
     .helpCommand(false)
     .showHelpAfterError('Run "strata --help" for more.')
     .addHelpText("after", EXAMPLES);
+  addTransferCommands(program);
   addRegistryCommands(program);
   addArchiveCommands(program);
-  addImageCommands(program);
+  addImageCommands(program, { list: "images", remove: "rmi" });
+  addInspect(program);
   addMountCommands(program);
   addChangeCommands(program);
   addCopyCommands(program);
   addStoreCommands(program);
+  addImageGroup(program);
   return program;
+}
+
+/** docker's management word: the same commands by other names. */
+function addImageGroup(program: Command): void {
+  const image = program.command("image").description("manage images").helpCommand(false);
+  addTransferCommands(image);
+  addArchiveCommands(image);
+  addImageCommands(image, { list: "ls", remove: "rm" });
+  addInspect(image, "image");
 }
 
 function ownVersion(): string {

@@ -14,7 +14,7 @@ import {
 } from "../image/index.js";
 import { compareTrees, type DiffEntry, directoryTree, writeDiff } from "../layer/index.js";
 import { hasCode } from "../node-errors.js";
-import type { Reference } from "../oci/index.js";
+import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
 import type { Store } from "../store/index.js";
 import { paused } from "./paused.js";
 import { presentTime } from "./present-time.js";
@@ -132,7 +132,9 @@ async function commitEntries(
   const image = applyConfigChanges(appended, options.changes ?? []);
   const reference =
     options.reference === undefined ? undefined : targetReference(options.reference);
-  const descriptor = await putImage(store, image);
+  const descriptor = withAnnotations(await putImage(store, image), {
+    [PARENT_IMAGE]: imageIdOf(base),
+  });
   if (reference === undefined) await store.references.keep(descriptor);
   else await store.references.set(reference, descriptor);
   return { id: imageIdOf(image), reference, layerSizeBytes: written.sizeBytes };

@@ -23,7 +23,14 @@ export { type ExportRequest, exportContainer } from "./export.js";
 export { type HistoryStep, history } from "./history.js";
 export { type ImageLine, type ImagesRequest, images } from "./images.js";
 export { type ImportRequest, importArchive } from "./import.js";
-export { type Inspection, inspect } from "./inspect.js";
+export {
+  type InspectedObject,
+  type InspectRequest,
+  inspect,
+  OBJECT_TYPES,
+  type ObjectType,
+} from "./inspect.js";
+export type { Inspection } from "./inspection.js";
 export { type LoadRequest, load } from "./load.js";
 export { type LoginRequest, type LogoutRequest, login, logout, registryDomain } from "./login.js";
 export { type MountedContainer, type MountRequest, mount } from "./mount.js";

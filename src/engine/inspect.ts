@@ -1,96 +1,58 @@
-// inspect: everything about an image or container, in docker's fields.
-// https://docs.docker.com/reference/api/engine/ (ImageInspect)
+// inspect: everything about an object, in docker's fields. What an object of each type has to say is
+// inspect-image.ts and inspect-container.ts; here is who is asked, and in which order.
 
 import { EngineError } from "../errors.js";
-import { layersSizeBytes } from "../image/index.js";
-import { familiarRepository } from "../oci/index.js";
-import type { Container, ImageRecord, MountState, Store } from "../store/index.js";
+import type { Store } from "../store/index.js";
+import { inspectContainer } from "./inspect-container.js";
+import { inspectImage } from "./inspect-image.js";
+import type { Inspection } from "./inspection.js";
 
-/** A JSON object ready to print. */
-export type Inspection = Readonly<Record<string, unknown>>;
+export const OBJECT_TYPES = ["container", "image"] as const;
+export type ObjectType = (typeof OBJECT_TYPES)[number];
 
-/** An image by that text, else a container. Throws EngineError NOT_FOUND, INVALID_ARGUMENT. */
-export async function inspect(store: Store, text: string): Promise<Inspection> {
-  const image = await store.resolve(text).catch(notFoundIsUndefined);
-  if (image !== undefined) return await inspectImage(store, image);
-  const container = await store.containers.get(text).catch(notFoundIsUndefined);
-  if (container !== undefined) {
-    return inspectContainer(store, container, await store.containers.mountState(container.id));
+export interface InspectRequest {
+  /** A reference or name, an ID or the start of one. */
+  readonly name: string;
+  /** Only objects of this type; else a container is looked for first, as docker does. */
+  readonly type?: ObjectType;
+  /** How much containers hold, too: takes a walk over their files. */
+  readonly size?: boolean;
+}
+
+export interface InspectedObject {
+  readonly type: ObjectType;
+  readonly value: Inspection;
+}
+
+/** Throws EngineError NOT_FOUND in docker's words, INVALID_ARGUMENT (ambiguous). */
+export async function inspect(store: Store, request: InspectRequest): Promise<InspectedObject> {
+  const { name, type: wanted } = request;
+  for (const type of wanted === undefined ? OBJECT_TYPES : [wanted]) {
+    try {
+      return { type, value: await inspectAs(store, type, request) };
+    } catch (error) {
+      if (!isSkipped(error, wanted !== undefined)) throw error;
+    }
   }
-  throw new EngineError("NOT_FOUND", `Cannot inspect "${text}": no such image or container`);
+  throw new EngineError("NOT_FOUND", `No such ${wanted ?? "object"}: ${name}`);
 }
 
-function notFoundIsUndefined(error: unknown): undefined {
-  if (error instanceof EngineError && error.code === "NOT_FOUND") return undefined;
-  throw error;
-}
-
-async function inspectImage(store: Store, image: ImageRecord): Promise<Inspection> {
-  const { config } = image;
-  const { os, architecture, variant } = config.platform;
-  return {
-    Id: image.id,
-    RepoTags: image.names,
-    RepoDigests: [
-      ...new Set(
-        image.references.map((reference, n) => {
-          const digest = image.registryDigests[n] ?? image.descriptor.digest;
-          return `${familiarRepository(reference)}@${digest}`;
-        }),
-      ),
-    ],
-    Parent: "",
-    Comment: config.history.at(-1)?.comment ?? "",
-    Created: config.created ?? "",
-    Author: config.author,
-    Config: config.run.raw,
-    Architecture: architecture,
-    ...(variant === undefined ? {} : { Variant: variant }),
-    Os: os,
-    Size: image.sizeBytes,
-    BlobSize: layersSizeBytes(image),
-    GraphDriver: { Name: "strata", Data: await graphData(store, image) },
-    RootFS: { Type: "layers", Layers: config.diffIds },
-    Metadata: { LastTagTime: "0001-01-01T00:00:00Z" },
-  };
-}
-
-/** Docker's names for where the layers lie; only those that are unpacked are shown. */
-async function graphData(store: Store, image: ImageRecord): Promise<Inspection> {
-  const known = await Promise.all(image.chain.map((chainId) => store.layers.has(chainId)));
-  const [top, ...below] = image.chain
-    .filter((_, n) => known[n])
-    .map((chainId) => store.layers.path(chainId))
-    .reverse();
-  return {
-    ...(below.length === 0 ? {} : { LowerDir: below.join(":") }),
-    ...(top === undefined ? {} : { UpperDir: top }),
-  };
-}
-
-function inspectContainer(
+async function inspectAs(
   store: Store,
-  container: Container,
-  mount: MountState | undefined,
-): Inspection {
-  const { upper, work, log } = store.containers.paths(container.id);
-  const lowers = container.chain.map((chainId) => store.layers.path(chainId)).reverse();
-  return {
-    Id: container.id,
-    Created: container.createdAt.toISOString(),
-    Name: container.name,
-    Image: container.imageId,
-    ImageName: container.imageName,
-    LogPath: log,
-    State: { Status: mount?.state ?? "unmounted", Pid: mount?.pid ?? 0 },
-    GraphDriver: {
-      Name: "strata",
-      Data: {
-        LowerDir: lowers.join(":"),
-        UpperDir: upper,
-        WorkDir: work,
-        ...(mount === undefined ? {} : { MergedDir: mount.target }),
-      },
-    },
-  };
+  type: ObjectType,
+  { name, size = false }: InspectRequest,
+): Promise<Inspection> {
+  switch (type) {
+    case "container":
+      return await inspectContainer(store, await store.containers.get(name), { size });
+    case "image":
+      return await inspectImage(store, await store.resolve(name));
+  }
+}
+
+/** What is no reference may be the name of something else. */
+function isSkipped(error: unknown, isOnlyType: boolean): boolean {
+  if (!(error instanceof EngineError)) return false;
+  if (error.code === "NOT_FOUND") return true;
+  return !isOnlyType && /invalid reference format/.test(error.message);
 }

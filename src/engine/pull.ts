@@ -99,7 +99,7 @@ async function pullOne(
     await store.references.set(
       reference,
       withAnnotations(descriptor, {
-        [REGISTRY_DIGEST]: digest === descriptor.digest ? undefined : digest,
+        [REGISTRY_DIGEST]: digest,
       }),
     );
     return { reference, digest, id, newer: before?.digest !== descriptor.digest };

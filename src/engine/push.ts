@@ -61,7 +61,7 @@ export async function push(store: Store, request: PushRequest): Promise<PushedIm
     await store.references.set(
       reference,
       withAnnotations(descriptor, {
-        [REGISTRY_DIGEST]: result.digest === descriptor.digest ? undefined : result.digest,
+        [REGISTRY_DIGEST]: result.digest,
       }),
     );
     pushed.push(result);

@@ -12,8 +12,11 @@ export const REF_NAME = "org.opencontainers.image.ref.name";
 /** Annotation of an index's descriptor: containerd's full name, "docker.io/library/debian:12". */
 export const IMAGE_NAME = "io.containerd.image.name";
 
-/** Annotation of an index's descriptor: the digest that the image's name has in its registry, where that is not the manifest's own. */
+/** Annotation of an index's descriptor: the digest that the image's name has in the registry it was pulled from or pushed to. */
 export const REGISTRY_DIGEST = "dev.stratafs.registry.digest";
+
+/** Annotation of an index's descriptor: the ID of the image that this one was made from here, as docker's Parent. */
+export const PARENT_IMAGE = "dev.stratafs.image.parent";
 
 /** Points at exact bytes: whoever follows it checks both digest and size. */
 export interface Descriptor {

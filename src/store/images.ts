@@ -14,6 +14,7 @@ import {
   isIndexType,
   type Manifest,
   makeDescriptor,
+  PARENT_IMAGE,
   parseImageConfig,
   parseIndex,
   parseJson,
@@ -49,10 +50,14 @@ export interface ImageRecord extends StoredImage {
   readonly references: readonly Reference[];
   /** The references in familiar form: "debian:12". */
   readonly names: readonly string[];
-  /** For each of the references, what it means in its registry: a manifest's digest, or an index's. */
-  readonly registryDigests: readonly Digest[];
+  /** For each of the references, what it means in its registry (a manifest's digest, or an index's); undefined where it was neither pulled nor pushed. */
+  readonly registryDigests: readonly (Digest | undefined)[];
+  /** The image that this one was made from here, when that is still in the store. */
+  readonly parent: Digest | undefined;
   /** All manifests of index.json with this config, `descriptor` first. */
   readonly manifests: readonly Descriptor[];
+  /** What the entries of index.json point at: manifests, or indexes that lead to them. */
+  readonly entries: readonly Digest[];
   readonly created: Date | undefined;
   /** Of the unpacked layers' archives where they are known, else of their blobs. */
   readonly sizeBytes: number;
@@ -107,11 +112,21 @@ export class ImageStore {
       const image = await this.#tryRead(descriptor);
       if (image === undefined) continue;
       const group = byId.get(image.id) ?? { image, entries: [] };
-      group.entries.push({ reference, image, digest: registryDigest(descriptor) });
+      group.entries.push({
+        reference,
+        image,
+        target: descriptor.digest,
+        digest: noted(descriptor, REGISTRY_DIGEST),
+        parent: noted(descriptor, PARENT_IMAGE),
+      });
       byId.set(image.id, group);
     }
     const records = await Promise.all(
-      [...byId.values()].map(({ image, entries }) => this.#record(image, entries)),
+      [...byId.values()].map(({ image, entries }) => {
+        const parent = entries.find((entry) => entry.parent !== undefined)?.parent;
+        const known = parent !== undefined && parent !== image.id && byId.has(parent);
+        return this.#record(image, entries, known ? parent : undefined);
+      }),
     );
     return records.sort(
       (a, b) => (b.created?.getTime() ?? 0) - (a.created?.getTime() ?? 0) || (a.id < b.id ? -1 : 1),
@@ -187,7 +202,11 @@ export class ImageStore {
     };
   }
 
-  async #record(image: StoredImage, entries: readonly Entry[]): Promise<ImageRecord> {
+  async #record(
+    image: StoredImage,
+    entries: readonly Entry[],
+    parent: Digest | undefined,
+  ): Promise<ImageRecord> {
     const named = entries.filter((entry): entry is NamedEntry => entry.reference !== undefined);
     const references = named.map(({ reference }) => reference);
     const manifests = new Map(entries.map((entry) => [entry.image.descriptor.digest, entry]));
@@ -204,7 +223,9 @@ export class ImageStore {
       references,
       names: references.map(familiarReference),
       registryDigests: named.map(({ digest }) => digest),
+      parent,
       manifests: [...manifests.values()].map((entry) => entry.image.descriptor),
+      entries: [...new Set(entries.map((entry) => entry.target))],
       created: Number.isNaN(time) ? undefined : new Date(time),
       sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
     };
@@ -214,15 +235,16 @@ export class ImageStore {
 interface Entry {
   readonly reference: Reference | undefined;
   readonly image: StoredImage;
-  readonly digest: Digest;
+  readonly target: Digest;
+  readonly digest: Digest | undefined;
+  readonly parent: Digest | undefined;
 }
 
 type NamedEntry = Entry & { readonly reference: Reference };
 
-/** The digest that a name was pulled or pushed by; its manifest's own unless an index led there. */
-function registryDigest(descriptor: Descriptor): Digest {
-  const noted = descriptor.annotations.get(REGISTRY_DIGEST);
-  return isDigest(noted) ? noted : descriptor.digest;
+function noted(descriptor: Descriptor, annotation: string): Digest | undefined {
+  const digest = descriptor.annotations.get(annotation);
+  return isDigest(digest) ? digest : undefined;
 }
 
 function byDigest(records: readonly ImageRecord[], start: string): ImageRecord[] {
@@ -262,5 +284,5 @@ function onlyOne(text: string, found: readonly ImageRecord[]): ImageRecord {
 }
 
 function notFound(text: string): EngineError {
-  return new EngineError("NOT_FOUND", `Cannot find "${text}": no such image`);
+  return new EngineError("NOT_FOUND", `No such image: ${text}`);
 }

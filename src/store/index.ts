@@ -9,7 +9,7 @@ export {
   ContainerStore,
   type NewContainer,
 } from "./containers.js";
-export type { CollectOptions, GarbageItem, GarbageReport } from "./garbage.js";
+export { type CollectOptions, type GarbageItem, type GarbageReport, neededBy } from "./garbage.js";
 export type { ImageRecord, StoredImage } from "./images.js";
 export type { LayerFormat } from "./layer-format.js";
 export { type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";

@@ -32,7 +32,7 @@ test("unknown and impossible names are refused", options, async () => {
   await using place = new Workplace();
   await prepare(place);
   const empty = place.directory("empty");
-  const noImage = /^Error: Cannot find "none:1": no such image\n$/;
+  const noImage = /^Error: No such image: none:1\n$/;
   const noContainer = /^Error: Cannot find "none": no such container\n$/;
   await expectRefused(
     place,
@@ -44,7 +44,6 @@ test("unknown and impossible names are refused", options, async () => {
       refusal("tag", ["tag", "none:1", "new:1"], noImage),
       refusal("rmi", ["rmi", "none:1"], noImage),
       refusal("commit --base", ["commit", "--base", "none:1", "--dir", empty, "new:1"], noImage),
-      refusal("inspect", ["inspect", "none:1"], /"none:1": no such image or container/),
       refusal("diff", ["diff", "none"], noContainer),
       refusal("commit", ["commit", "none", "new:1"], noContainer),
       refusal("rm", ["rm", "none"], noContainer),
@@ -141,7 +140,10 @@ test("rm, rmi: what is in use stays, by docker's rules", mounting, async () => {
       /must be forced\) - image is being used by stopped/,
     ),
   ]);
-  equal(await place.strata("rmi", "-f", "box:1"), "Untagged: box:1");
+  match(
+    await place.strata("rmi", "-f", "box:1"),
+    new RegExp(`^Untagged: box:1\nDeleted: sha256:${id}[0-9a-f]{52}$`),
+  );
   // The container goes on without its image's name.
   const again = await place.mount("box", "box");
   equal(readFileSync(join(again, "etc/motd"), "utf8"), "hello\n");

@@ -38,7 +38,7 @@ function jsonLines(printed: string): Record<string, unknown>[] {
 
 test("images, tag: a line for each name", options, async () => {
   await using place = new Workplace();
-  equal(await place.strata("images"), "REPOSITORY   TAG   IMAGE ID   CREATED   SIZE");
+  equal(await place.strata("images"), "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE");
   equal(await place.strata("images", "-q"), "");
   const id = await importBox(place);
   const short = id.slice(7, 19);
@@ -54,28 +54,24 @@ test("images, tag: a line for each name", options, async () => {
   // Columns stand under their titles.
   const [head = "", first = ""] = printed.split("\n");
   equal(first.indexOf(short), head.indexOf("IMAGE ID"));
-  equal(await place.strata("images", "-q"), short);
-  equal(await place.strata("images", "-q", "--no-trunc"), id);
+  equal(await place.strata("images", "-q"), `${short}\n${short}`);
+  equal(await place.strata("images", "-q", "--no-trunc", "box"), id);
   equal((await place.strata("images", "box")).split("\n").length, 2);
   equal((await place.strata("images", "box:2")).split("\n").length, 1);
-  match(
-    await place.strata("images", "--digests", "box"),
-    /TAG +DIGEST +IMAGE ID[\s\S]*sha256:[0-9a-f]{64} /,
-  );
+  match(await place.strata("images", "--digests", "box"), /TAG +DIGEST +IMAGE ID[\s\S]*<none> /);
   const [shown] = jsonLines(await place.strata("images", "--format", "json", "box"));
   deepStrictEqual(Object.keys(shown ?? {}), [
-    ...["Repository", "Tag", "ID", "Digest", "CreatedAt", "CreatedSince", "Size"],
+    ...["Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository"],
+    ...["SharedSize", "Size", "Tag", "UniqueSize", "VirtualSize"],
   ]);
   deepStrictEqual([shown?.["Repository"], shown?.["Tag"], shown?.["ID"]], ["box", "1", short]);
 });
 
 test("--format: another word than table and json is refused", options, async () => {
   await using place = new Workplace();
-  for (const verb of ["images", "containers"]) {
-    const { status, stdout, stderr } = await place.tryStrata([verb, "--format", "xml"]);
-    deepStrictEqual([status, stdout], [1, ""]);
-    match(stderr, /'xml' is invalid. Allowed choices are table, json./);
-  }
+  const { status, stdout, stderr } = await place.tryStrata(["containers", "--format", "xml"]);
+  deepStrictEqual([status, stdout], [1, ""]);
+  match(stderr, /'xml' is invalid. Allowed choices are table, json./);
 });
 
 test("load, save: docker's words; standard input and output", options, async () => {
@@ -104,7 +100,7 @@ test("mount, containers, diff, unmount, rm: names, IDs and states", {
 }, async () => {
   await using place = new Workplace();
   const image = await importBox(place);
-  equal(await place.strata("containers"), "CONTAINER ID   IMAGE   CREATED   STATUS   NAMES");
+  expectTable(await place.strata("containers"), "CONTAINER ID   IMAGE   CREATED   STATUS   NAMES");
   const target = place.directory("mnt");
   equal(await place.strata("mount", "--name", "web", "box:1", target), "web");
   const short = await place.strata("containers", "-q");
@@ -162,9 +158,9 @@ test("commit, history, inspect, rmi, prune: a new image on the old one", {
     history.replace(/ [\d.]+k?B /g, " 9kB "),
     "IMAGE   CREATED   CREATED BY   SIZE   COMMENT",
     `${short}   {}   strata commit   9kB   a change`,
-    "<missing>   {}   9kB   from scratch",
+    `${base.slice(7, 19)}   {}   9kB   from scratch`,
   );
-  equal(await place.strata("history", "-q", "--no-trunc", "box:2"), `${id}\n<missing>`);
+  equal(await place.strata("history", "-q", "--no-trunc", "box:2"), `${id}\n${base}`);
   const [newest] = jsonLines(await place.strata("history", "--format", "json", "box:2"));
   deepStrictEqual([newest?.["ID"], newest?.["Comment"]], [short, "a change"]);
 
@@ -184,7 +180,10 @@ test("commit, history, inspect, rmi, prune: a new image on the old one", {
   deepStrictEqual([container.Name, container.Image], ["web", base]);
 
   await place.strata("rm", "-f", "web");
-  equal(await place.strata("rmi", "box:2"), `Untagged: box:2\nDeleted: ${id}`);
+  match(
+    await place.strata("rmi", "box:2"),
+    new RegExp(`^Untagged: box:2\nDeleted: ${id}\nDeleted: sha256:[0-9a-f]{64}$`),
+  );
   match(
     await place.strata("rmi", "box:1"),
     new RegExp(`^Untagged: box:1\nDeleted: ${base}\nDeleted: sha256:`),

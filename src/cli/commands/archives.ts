@@ -34,7 +34,7 @@ Examples:
       if (options.input === undefined && process.stdin.isTTY) {
         throw new EngineError("INVALID_ARGUMENT", "requested load from stdin, but stdin is empty");
       }
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const bar = options.quiet === true ? { end: () => undefined } : progressBar();
       const loaded = await load(store, { input: options.input ?? process.stdin, ...bar });
       bar.end();
@@ -67,7 +67,7 @@ Examples:
   strata import https://example.com/rootfs.tar.gz`,
     )
     .action(async (file: string, reference: string | undefined, options: ImportFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       if (isWebAddress(file)) note(`Downloading from ${file}`);
       const bar = progressBar();
       const imported = await importArchive(store, {
@@ -106,7 +106,7 @@ Examples:
           "cowardly refusing to save to a terminal. Use the -o flag or redirect",
         );
       }
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       await save(store, {
         images: names,
         output: options.output ?? process.stdout,

@@ -41,7 +41,7 @@ Examples:
   strata commit --base debian:12 --dir ./root site:2`,
     )
     .action(async (first: string | undefined, second: string | undefined, flags: CommitFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const bar = progressBar();
       const committed =
         flags.base === undefined && flags.dir === undefined
@@ -69,7 +69,7 @@ Examples:
   strata diff debian:11 debian:12    what the second image has otherwise than the first`,
     )
     .action(async (first: string, second: string | undefined, options: { format: string }) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const changes =
         second === undefined ? await diff(store, first) : await diffImages(store, first, second);
       const lines = changes.map(({ kind, path }) => ({ kind, path: `/${textOf(path)}` }));

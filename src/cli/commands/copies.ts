@@ -39,7 +39,7 @@ Examples:
     .action(async (from: string, to: string, flags: CopyFlags) => {
       const source = placeOf(from);
       const destination = placeOf(to);
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const options = {
         ...(flags.archive === undefined ? {} : { archive: flags.archive }),
         ...(flags.followLink === undefined ? {} : { followLink: flags.followLink }),
@@ -93,7 +93,7 @@ Examples:
       if (options.output === undefined && process.stdout.isTTY) {
         throw refusal("cowardly refusing to save to a terminal. Use the -o flag or redirect");
       }
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       await exportContainer(store, { container, output: options.output ?? process.stdout });
     });
 }

@@ -35,7 +35,7 @@ Examples:
   strata mount web /mnt/web              again, with its changes`,
     )
     .action(async (image: string, dir: string, options: MountOptions) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const bar = progressBar();
       const mounted = await mount(store, { image, target: dir, ...options, ...bar });
       bar.end();
@@ -48,7 +48,7 @@ Examples:
     .description("end a mount, by its directory or container; the changes are kept")
     .option("-l, --lazy", "also while programs use it")
     .action(async (targets: string[], options: { lazy?: boolean }) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       for (const target of targets) printLine((await unmount(store, { target, ...options })).name);
     });
   program
@@ -59,7 +59,7 @@ Examples:
     .option("--no-trunc", "whole IDs")
     .addOption(listFormat())
     .action(async (options: ListOptions) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       print(renderContainers(await containers(store), options));
     });
   program
@@ -67,7 +67,7 @@ Examples:
     .description("remove containers with everything that was written in them")
     .option("-f, --force", "unmount them first")
     .action(async (names: string[], options: { force?: boolean }) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       for (const container of names) {
         await rm(store, { container, ...options });
         printLine(container);

@@ -59,11 +59,16 @@ function connectionOf(flags: ConnectionFlags) {
   };
 }
 
+/** search, login, logout. */
 export function addRegistryCommands(program: Command): void {
-  addPull(program);
-  addPush(program);
   addSearch(program);
   addLogin(program);
+}
+
+/** pull, push. */
+export function addTransferCommands(program: Command): void {
+  addPull(program);
+  addPush(program);
 }
 
 interface PullFlags extends ConnectionFlags {
@@ -97,7 +102,7 @@ function addPull(program: Command): void {
       ...(platform === undefined ? {} : { platform }),
       ...(quiet ? {} : { onEvent: lines.onEvent }),
     };
-    const store = await openStore(program.opts<GlobalOptions>());
+    const store = await openStore(program.optsWithGlobals<GlobalOptions>());
     const pulled = await pull(store, request).finally(lines.end);
     if (quiet) {
       for (const { reference } of pulled) printLine(formatReference(reference));
@@ -143,7 +148,7 @@ function addPush(program: Command): void {
       ...(compression === undefined ? {} : { compression: compressionOf(compression) }),
       ...(quiet ? {} : { onEvent: lines.onEvent }),
     };
-    const store = await openStore(program.opts<GlobalOptions>());
+    const store = await openStore(program.optsWithGlobals<GlobalOptions>());
     const pushed = await push(store, request).finally(lines.end);
     for (const { reference, digest, sizeBytes } of pushed) {
       if (quiet) printLine(formatReference(reference));

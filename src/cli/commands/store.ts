@@ -11,7 +11,7 @@ export function addStoreCommands(program: Command): void {
     .command("check")
     .description("read the whole store and report what is damaged")
     .action(async () => {
-      const report = await check(await openStore(program.opts<GlobalOptions>()));
+      const report = await check(await openStore(program.optsWithGlobals<GlobalOptions>()));
       for (const { message } of report.findings) printLine(message);
       const { blobs, images, layers, containers, findings } = report;
       if (findings.length > 0) {
@@ -26,7 +26,7 @@ export function addStoreCommands(program: Command): void {
     .description("remove what no name and no container needs, and dangling images")
     .option("-n, --dry-run", "only list")
     .action(async (options: { dryRun?: boolean }) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const { removed, sizeBytes } = await prune(store, { dangling: true, ...options });
       for (const { kind, name } of removed) printLine(`${kind} ${name}`);
       printLine(`Total reclaimed space: ${humanSize(sizeBytes)}`);

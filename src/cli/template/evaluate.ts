@@ -11,6 +11,8 @@ export interface RenderOptions {
   readonly forHeader?: boolean;
   /** What is wrong with a field that the value has not; docker's words unless given. */
   readonly missing?: (field: string) => string;
+  /** Fields that docker's types always have: what they are where an object leaves them out. */
+  readonly defaults?: ReadonlyMap<string, unknown>;
 }
 
 /** How a list of nodes ended. */
@@ -220,6 +222,8 @@ export class Evaluator {
       throw this.#refuse(place, `can't evaluate field ${name} in type interface {}`);
     }
     if (Object.hasOwn(value, name)) return value[name];
+    const { defaults } = this.#options;
+    if (defaults?.has(name) === true) return defaults.get(name);
     const missing = this.#options.missing ?? ((field) => `map has no entry for key "${field}"`);
     throw this.#refuse(place, missing(name));
   }
