@@ -31,6 +31,8 @@ export interface LayerMountRequest {
   readonly flags?: readonly MountFlag[];
   readonly securityOptions?: readonly string[];
   readonly allowOther?: boolean;
+  /** Root and the owner may use the mount, nobody else. */
+  readonly allowRoot?: boolean;
   readonly uidMapping?: readonly IdRange[];
   readonly gidMapping?: readonly IdRange[];
   /** Every file is shown as this user's, or this group's. */
@@ -87,6 +89,7 @@ export function planLayerMount(request: LayerMountRequest): MountJob {
     ...(request.permissionRecord === undefined
       ? {}
       : { permissionRecord: request.permissionRecord }),
+    ...(request.allowRoot === true ? { allowRoot: true } : {}),
     ...(request.allowOther === undefined ? {} : { allowOther: request.allowOther }),
     ...(request.timeoutSeconds === undefined ? {} : { timeoutSeconds: request.timeoutSeconds }),
   };

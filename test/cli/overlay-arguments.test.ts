@@ -90,6 +90,13 @@ test("readOptions: of two that contradict each other the later one holds", () =>
   deepStrictEqual(settingsOf("lowerdir=a", "lowerdir=b").lowers, ["b"]);
 });
 
+test("readOptions: fractions of seconds, and who may use the mount", () => {
+  deepStrictEqual(settingsOf("timeout=0.25").timeoutSeconds, 0.25);
+  const { allowOther, allowRoot } = settingsOf("allow_other,allow_root");
+  deepStrictEqual([allowOther, allowRoot], [true, true]);
+  deepStrictEqual(settingsOf("allow_root,allow_other").allowRoot, false);
+});
+
 test("readOptions: squashing, records, redirects, labels", () => {
   const { squashUid, squashGid } = settingsOf("squash_to_uid=7,squash_to_root");
   deepStrictEqual([squashUid, squashGid], [7, 0]);

@@ -171,3 +171,28 @@ test("negotiate: asks only for what the kernel offers; passthrough needs INIT_EX
 test("Log.write: a closed descriptor is not an error", () => {
   new Log(987_654).write("nobody hears this");
 });
+
+test("Reply.believeFor: fractions of seconds reach names and attributes, unless these expire at once", () => {
+  const reply = new Reply(4096);
+  reply.believeFor(2.25);
+  reply.entry(16, 5, STAT, 100);
+  const valid = (): readonly unknown[] => [
+    reply.buffer.readBigUInt64LE(32),
+    reply.buffer.readUInt32LE(48),
+    reply.buffer.readBigUInt64LE(40),
+    reply.buffer.readUInt32LE(52),
+  ];
+  deepStrictEqual(valid(), [2n, 250_000_000, 2n, 250_000_000]);
+  reply.entry(16, 5, STAT, 0);
+  deepStrictEqual(valid(), [2n, 250_000_000, 0n, 0]);
+  reply.attrOut(STAT, 100);
+  deepStrictEqual(
+    [reply.buffer.readBigUInt64LE(16), reply.buffer.readUInt32LE(24)],
+    [2n, 250_000_000],
+  );
+  reply.negativeEntry(16);
+  deepStrictEqual(
+    [reply.buffer.readBigUInt64LE(32), reply.buffer.readUInt32LE(48)],
+    [2n, 250_000_000],
+  );
+});

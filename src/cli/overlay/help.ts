@@ -26,15 +26,24 @@ Mount options
   volatile, fsync=0      nothing is synced: the upper is lost if the machine crashes
   passthrough=off        large files are read through this process too: slower, and who has one open for
                          reading sees what is written to it after its first change (else: on reopening)
-  timeout=SECONDS        how long the kernel may believe names and attributes (for ever)
+  timeout=SECONDS        how long the kernel may believe names and attributes (for ever); fractions count
   redirect_dir=on|follow|nofollow|off  off, follow: a directory of a lower layer can't be renamed
   metacopy=on            chmod and the like copy no data, for good: other tools need this option too
   copy_up=block|whole    the first write to a lower file copies what is written, the rest later and at
                          the latest when the mount ends (block); or all of it at once
   userxattr              the layers' marks are user.overlay.* xattrs
   context=LABEL          SELinux label; fscontext, defcontext, rootcontext alike
-  nodev, nosuid, noexec, noatime, nodiratime, sync, dirsync; allow_other, allow_root
+  nodev, nosuid, noexec, noatime, nodiratime, sync, dirsync
+  allow_other            all users may use the mount, as their rights are (root's mounts: always so)
+  allow_root             root and the user who mounts may, nobody else
   fsname=NAME, subtype=NAME   as what the mount is listed
-Always so, whatever is said: default_permissions, static_nlink, xino, index. Options that
-are unknown are ignored; -d names them.
+Always so, whatever their value says:
+  default_permissions    the kernel checks owners, modes and ACLs: nothing else here would
+  static_nlink           directories have the link count 1, which find and others take for "unknown":
+                         counting would read the directory, and the count would change with a copy-up
+  xino                   inode numbers are one file system's: unique, and the same over copy-up and remount
+  index                  a lower file with several names stays one file when it is changed
+Taken without effect: nfs_export (file handles work while the kernel knows the file), and what the
+kernel keeps by itself, as rw, relatime, lazytime, remount. Options that are unknown are ignored;
+-d names them.
 `;

@@ -176,9 +176,11 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   dirsync: flag("dirsync", true),
   allow_other: (settings) => {
     settings.allowOther = true;
+    settings.allowRoot = false;
   },
   allow_root: (settings) => {
-    settings.allowOther = false;
+    settings.allowOther = true;
+    settings.allowRoot = true;
   },
   fsname: (settings, value, name) => {
     settings.source = text(name, value);
@@ -188,7 +190,10 @@ const SETTERS: Readonly<Record<string, Setter>> = {
   },
 };
 
-/** What is so without asking: taken silently, in every value. */
+/**
+ * What is so without asking, or what the kernel keeps: taken silently, in every value. README.md
+ * has the reason for each.
+ */
 const ALWAYS_SO = new Set([
   ...["default_permissions", "static_nlink", "xino", "index", "nfs_export"],
   ...["relatime", "norelatime", "strictatime", "lazytime", "nolazytime", "remount"],

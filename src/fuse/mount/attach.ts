@@ -24,6 +24,7 @@ import {
 } from "../../sys/index.js";
 import type { MountFlag, MountJob } from "./mount-job.js";
 import { findMount, STRATA_SUBTYPE } from "./mount-table.js";
+import { refusesOthers } from "./refuses-others.js";
 
 const ROOT_MODE = 0o040000;
 const READ_AHEAD_KB = 1024;
@@ -37,6 +38,11 @@ const MS_FLAGS: Readonly<Record<MountFlag, number>> = {
   sync: MS_SYNCHRONOUS,
   dirsync: MS_DIRSYNC,
 };
+
+/** Root who lets only root in needs no more than the kernel's own check of the owner. */
+function letsOthersAsk(job: MountJob): boolean {
+  return job.permissions !== "owner-only" && (job.allowRoot !== true || refusesOthers(job));
+}
 
 /** Mounts and returns the descriptor of the connection. Throws FsError or EngineError. */
 export function attach(job: MountJob): number {
@@ -53,7 +59,7 @@ export function attach(job: MountJob): number {
       rootMode: ROOT_MODE,
       uid: process.geteuid?.() ?? 0,
       gid: process.getegid?.() ?? 0,
-      allowOther: job.permissions !== "owner-only" && (job.allowOther ?? true),
+      allowOther: letsOthersAsk(job) && (job.allowOther ?? true),
       defaultPermissions: job.permissions !== "owner-only",
       more: job.securityOptions ?? [],
     });
@@ -77,7 +83,7 @@ function attachRootless(job: MountJob): number {
     ...(job.flags ?? []).filter((name) => name !== "nosuid" && name !== "nodev"),
     `fsname=${escaped(job.source ?? STRATA_SUBTYPE)}`,
     `subtype=${escaped(job.subtype ?? STRATA_SUBTYPE)}`,
-    ...(job.allowOther === true && job.permissions !== "owner-only" ? ["allow_other"] : []),
+    ...(letsOthersAsk(job) && job.allowOther === true ? ["allow_other"] : []),
   ];
   return mountFuseRootless(bytesOf(job.target), options.join(","));
 }

@@ -41,6 +41,8 @@ export interface MountJob {
   readonly logFd?: number;
   /** Others than the owner may use the mount; as root the default. */
   readonly allowOther?: boolean;
+  /** Besides the owner root may use the mount, and nobody else. */
+  readonly allowRoot?: boolean;
   readonly ownership?: "native" | "override";
   /**
    * "owner-only": the user who mounts may do everything and nobody else gets in. For owners that

@@ -16,7 +16,7 @@ import {
   openAt,
   statfsFd,
 } from "../../sys/index.js";
-import { FuseSession } from "../session/fuse-session.js";
+import { FuseSession, type SessionOptions } from "../session/fuse-session.js";
 import { Log } from "../session/log.js";
 import { SlowRequests } from "../session/slow-requests.js";
 import {
@@ -26,6 +26,7 @@ import {
   SMALL_FILE_BYTES,
 } from "./mount-job.js";
 import { openOverlay } from "./open-overlay.js";
+import { refusesOthers } from "./refuses-others.js";
 import { finishOption } from "./upper-wanted.js";
 
 assert(parentPort !== null, "session-thread is a worker's entry file");
@@ -69,6 +70,16 @@ function layerFacts(): LayerFacts {
   };
 }
 
+/**
+ * Where others are to be refused here, the kernel must ask about every name: what it remembers it
+ * would show to all.
+ */
+function accessOption(job: MountJob): Pick<SessionOptions, "refusesOthers" | "believedSeconds"> {
+  const { timeoutSeconds } = job;
+  if (refusesOthers(job)) return { refusesOthers: true, believedSeconds: 0 };
+  return timeoutSeconds === undefined ? {} : { believedSeconds: timeoutSeconds };
+}
+
 function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): void {
   const session = new FuseSession(mounted.fuseFd, overlay, {
     log,
@@ -79,9 +90,9 @@ function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): vo
       posixAcl: job.permissions !== "owner-only" && job.view?.hideAcls !== true,
       ...facts,
       ownerUid: process.geteuid?.() ?? 0,
+      ...accessOption(job),
       volatile: job.volatile === true,
       ...finishOption(job),
-      ...(job.timeoutSeconds === undefined ? {} : { believedSeconds: job.timeoutSeconds }),
       onReady: () => tell({ kind: "ready" }),
       onShutdown: () => tell({ kind: "shutdown" }),
     },

@@ -15,6 +15,7 @@ import {
 } from "../wire/protocol.js";
 import { Reply } from "../wire/reply.js";
 import { Request } from "../wire/request.js";
+import { isRefused } from "./access.js";
 import { Background } from "./background.js";
 import { handlers } from "./dispatch.js";
 import { NO_REPLY } from "./handler.js";
@@ -40,6 +41,8 @@ export interface SessionOptions {
   readonly posixAcl: boolean;
   /** Who besides root may control the mount. */
   readonly ownerUid: number;
+  /** Nobody but root and the owner gets in, though the kernel lets everybody ask. */
+  readonly refusesOthers?: boolean;
   /** fsync does nothing: the upper is thrown away after use. */
   readonly volatile: boolean;
   /** How long the kernel may believe names and attributes at most; for ever unless told otherwise. */
@@ -92,6 +95,7 @@ export class FuseSession {
   readonly pause = new Pause();
   readonly background: Background;
   agreement: Agreement | undefined;
+  readonly #refusesOthers: boolean;
   readonly #notice = new Reply(0);
   readonly #source: RequestSource;
   readonly #counts = new Uint32Array(OPCODE_LIMIT);
@@ -106,9 +110,11 @@ export class FuseSession {
     this.fuseFd = fuseFd;
     this.overlay = overlay;
     this.options = parts.options;
+    this.#refusesOthers = parts.options.refusesOthers === true;
     this.log = parts.log;
     this.slow = parts.slow;
-    this.reply.believedSeconds = parts.options.believedSeconds ?? this.reply.believedSeconds;
+    const { believedSeconds } = parts.options;
+    if (believedSeconds !== undefined) this.reply.believeFor(believedSeconds);
     this.inodes = new InodeTable(overlay);
     const { buffer } = this.request;
     const device = {
@@ -212,6 +218,8 @@ export class FuseSession {
       const handler = handlers[code];
       if (handler === undefined) return -errno.ENOSYS;
       this.#counts[code] = (this.#counts[code] ?? 0) + 1;
+      if (this.#refusesOthers && isRefused(this.request, this.options.ownerUid))
+        return -errno.EACCES;
       return handler(this);
     } catch (error) {
       if (isFsError(error)) return -error.errno;

@@ -45,8 +45,8 @@ export class Reply {
   readonly payload: Buffer;
   /** The place of a notice's content (fuse_notify_store_out comes before it). */
   readonly stored: Buffer;
-  /** How long names and attributes may be believed at most. */
-  believedSeconds = FOR_EVER_SECONDS;
+  #believedSec = FOR_EVER_SECONDS;
+  #believedNsec = 0;
   readonly #words: Uint32Array;
   readonly #longs: BigUint64Array;
 
@@ -58,6 +58,12 @@ export class Reply {
     this.stored = this.buffer.subarray(OUT_HEADER_BYTES + STORE_BYTES);
     this.#words = new Uint32Array(memory);
     this.#longs = new BigUint64Array(memory);
+  }
+
+  /** How long names and attributes may be believed at most; fractions of seconds count. */
+  believeFor(seconds: number): void {
+    this.#believedSec = Math.min(Math.floor(seconds), FOR_EVER_SECONDS);
+    this.#believedNsec = Math.floor((seconds % 1) * 1e9);
   }
 
   /** struct fuse_out_header. `error` is 0 or a negative errno. Returns the message's length. */
@@ -111,22 +117,29 @@ export class Reply {
   entry(offset: number, nodeId: number, stat: Stat, attrSeconds: number): void {
     this.u64(offset, nodeId);
     this.u64(offset + 8, 0);
-    this.u64(offset + 16, this.believedSeconds);
-    this.u64(offset + 24, Math.min(attrSeconds, this.believedSeconds));
-    this.u64(offset + 32, 0);
+    this.u64(offset + 16, this.#believedSec);
+    this.u64(offset + 24, Math.min(attrSeconds, this.#believedSec));
+    this.u32(offset + 32, this.#believedNsec);
+    this.u32(offset + 36, this.#nsecOf(attrSeconds));
     this.attr(offset + 40, stat);
   }
 
   /** struct fuse_entry_out of a name that is not there: the kernel remembers that. */
   negativeEntry(offset: number): void {
     this.clear(offset, offset + ENTRY_BYTES);
-    this.u64(offset + 16, this.believedSeconds);
+    this.u64(offset + 16, this.#believedSec);
+    this.u32(offset + 32, this.#believedNsec);
+  }
+
+  /** The nanoseconds that go with the lesser of `attrSeconds` and what is believed at most. */
+  #nsecOf(attrSeconds: number): number {
+    return attrSeconds > this.#believedSec ? this.#believedNsec : 0;
   }
 
   /** struct fuse_attr_out as the payload. Returns its size. */
   attrOut(stat: Stat, attrSeconds: number): number {
-    this.u64(OUT_HEADER_BYTES, Math.min(attrSeconds, this.believedSeconds));
-    this.u64(OUT_HEADER_BYTES + 8, 0);
+    this.u64(OUT_HEADER_BYTES, Math.min(attrSeconds, this.#believedSec));
+    this.u64(OUT_HEADER_BYTES + 8, this.#nsecOf(attrSeconds));
     this.attr(OUT_HEADER_BYTES + 16, stat);
     return ATTR_OUT_BYTES;
   }
@@ -143,7 +156,8 @@ export class Reply {
   statxOut(stat: Stat, attrSeconds: number): number {
     const base = OUT_HEADER_BYTES + 32;
     this.clear(OUT_HEADER_BYTES, OUT_HEADER_BYTES + STATX_OUT_BYTES);
-    this.u64(OUT_HEADER_BYTES, Math.min(attrSeconds, this.believedSeconds));
+    this.u64(OUT_HEADER_BYTES, Math.min(attrSeconds, this.#believedSec));
+    this.u32(OUT_HEADER_BYTES + 8, this.#nsecOf(attrSeconds));
     this.u32(base, STATX_ALL);
     this.u32(base + 4, stat.blksize);
     this.u32(base + 16, stat.nlink);

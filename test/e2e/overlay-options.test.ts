@@ -1,0 +1,107 @@
+// Options of strata-overlay that need more than one user, a namespace or a peer to be seen.
+
+import { match, strictEqual } from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { goneFrom, STRATA_OVERLAY, withLayers } from "./overlay-command.js";
+import { missing, needsRoot, run, tryRun } from "./run-program.js";
+
+const NAMES = ["a", "b", "up", "work", "m", "bin"];
+const LAYERS = "lowerdir=a:b,upperdir=up,workdir=work";
+const USER = "setpriv --reuid 1000 --regid 1000 --clear-groups";
+const STRANGER = "setpriv --reuid 2000 --regid 2000 --clear-groups";
+
+/** Runs a script in a mount namespace of its own, where it may cover the system's own files. */
+async function apart(directory: string, script: string): Promise<string> {
+  const words = ["-m", "--propagation", "private", "sh", "-ec", script];
+  return await run("unshare", words, { cwd: directory, timeoutMs: 30_000 });
+}
+
+test("strata-overlay: mount -t fuse.strata-overlay, as in fstab", {
+  skip: needsRoot || missing("mount.fuse3", "unshare"),
+  timeout: 60_000,
+}, async () => {
+  await withLayers(NAMES, async (directory) => {
+    const target = join(directory, "m");
+    const absolute = LAYERS.replaceAll(/=|:/g, (sign) => `${sign}${directory}/`);
+    // mount.fuse3(8) looks for the program in the system's own places.
+    const seen = await apart(
+      directory,
+      `echo 1 >a/x; ln -s '${STRATA_OVERLAY}' bin/strata-overlay; mount --bind bin /usr/local/bin
+       mount -t fuse.strata-overlay layers '${target}' -o '${absolute},nodev,relatime,_netdev'
+       findmnt -no SOURCE,FSTYPE,OPTIONS m; cat m/x; rm m/x; umount m; stat -c %t,%T up/x`,
+    );
+    const [entry = "", ...rest] = seen.split("\n");
+    match(entry, /^layers\s+fuse\.strata-overlay\s+rw,nodev,relatime/);
+    strictEqual(rest.join("\n"), "1\n0,0\n");
+    await goneFrom(target);
+  });
+});
+
+test("strata-overlay: allow_root lets root and the owner in, allow_other all, without them the owner", {
+  skip: needsRoot || missing("setpriv", "fusermount3", "unshare"),
+  timeout: 60_000,
+}, async (t) => {
+  await withLayers(NAMES, async (directory) => {
+    const [program = "", ...words] = [...USER.split(" "), STRATA_OVERLAY, "--version"];
+    if ((await tryRun(program, words)).status !== 0) {
+      t.skip(`user 1000 may not read ${STRATA_OVERLAY}`);
+      return;
+    }
+    const look = (who: string): string =>
+      `for act in 'cat m/x' 'stat m/x' 'ls m'; do
+         if ${who} $act >seen 2>&1; then echo -n 'yes '; else echo -n 'no '; fi; done`;
+    const once = (option: string): string =>
+      `${USER} '${STRATA_OVERLAY}' -o '${LAYERS}${option}' m
+       ${look(USER)}; ${look("env")}; ${look(STRANGER)}; ${look("env")}; echo; umount m
+       until flock -n up true; do sleep 0.05; done`;
+    const seen = await apart(
+      directory,
+      `echo hi >a/x; chmod 644 a/x; mknod fuse c 10 229; chmod 666 fuse; echo user_allow_other >conf
+       chown -R 1000:1000 .; mount --bind fuse /dev/fuse; mount --bind conf /etc/fuse.conf
+       ${once("")}; ${once(",allow_root")}; ${once(",allow_other")}`,
+    );
+    const answers = (owner: string, root: string, other: string): string =>
+      [owner, root, other, root].map((one) => `${one} `.repeat(3)).join("");
+    strictEqual(
+      seen,
+      `${answers("yes", "no", "no")}\n${answers("yes", "yes", "no")}\n${answers("yes", "yes", "yes")}\n`,
+    );
+    await goneFrom(join(directory, "m"));
+  });
+});
+
+test("strata-overlay: xattr_permissions=1 keeps its records in security.*, and fuse-overlayfs reads them", {
+  skip: needsRoot || missing("setfattr", "fuse-overlayfs"),
+  timeout: 60_000,
+}, async () => {
+  await withLayers(NAMES, async (directory) => {
+    const record = "security.fuseoverlayfs.override_stat";
+    const target = join(directory, "m");
+    const shell = (script: string): Promise<string> =>
+      run("sh", ["-ec", script], { cwd: directory, timeoutMs: 30_000 });
+    const look = "cd m; stat -c '%n %u:%g %a %F' d d/x d/new plain";
+    const written = await shell(
+      `mkdir a/d; touch a/d/x a/plain; setfattr -n ${record} -v 0:0:755 a
+       setfattr -n ${record} -v 3:4:711 a/d; setfattr -n ${record} -v 7:8:4711 a/d/x
+       '${STRATA_OVERLAY}' -o ${LAYERS},xattr_permissions=1 m
+       (${look.replace("d/new ", "")}; chmod 4750 d/x; chown 9:10 d; touch d/new; chown 11:12 d/new plain)
+       (${look}); umount m`,
+    );
+    await goneFrom(target);
+    const [before, after] = [written.split("\n").slice(0, 3), written.split("\n").slice(3)];
+    strictEqual(before[1], "d/x 7:8 4711 regular empty file");
+    strictEqual(
+      after.join("\n"),
+      "d 9:10 711 directory\nd/x 7:8 4750 regular empty file\n" +
+        "d/new 11:12 644 regular empty file\nplain 11:12 644 regular empty file\n",
+    );
+    // What can be set, as here, needs no record; the root's says that there may be some.
+    match(await shell(`getfattr --only-values -n ${record} up`), /^0:0:/);
+    const read = await shell(
+      `fuse-overlayfs -o ${LAYERS},xattr_permissions=1 m; (${look}); umount m`,
+    );
+    strictEqual(read, after.join("\n"));
+    await goneFrom(target);
+  });
+});
