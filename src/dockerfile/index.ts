@@ -9,6 +9,7 @@ export { type Heredoc, heredocText, parseHeredocWord } from "./heredoc.js";
 export { type IgnoreResult, IgnoreRules } from "./ignore.js";
 export type * from "./instruction.js";
 export { parseDockerfile } from "./parse.js";
+export { type ChangeInstruction, parseChanges } from "./parse-changes.js";
 export { parseTriggerText } from "./parse-instruction.js";
 export { parseRunMount, type RunMount } from "./run-mount.js";
 export {

@@ -4,20 +4,20 @@
 import { stat } from "node:fs/promises";
 import type { Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
+import { appendLayer, type Image, imageIdOf, layerDescriptor, putImage } from "../image/index.js";
 import {
-  appendLayer,
-  applyConfigChanges,
-  type Image,
-  imageIdOf,
-  layerDescriptor,
-  putImage,
-} from "../image/index.js";
-import { compareTrees, type DiffEntry, directoryTree, writeDiff } from "../layer/index.js";
+  clampDiff,
+  compareTrees,
+  type DiffEntry,
+  directoryTree,
+  writeDiff,
+} from "../layer/index.js";
 import { hasCode } from "../node-errors.js";
 import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
 import type { Store } from "../store/index.js";
+import { withChanges } from "./config-changes.js";
 import { paused } from "./paused.js";
-import { presentTime } from "./present-time.js";
+import { latestSeconds, presentTime } from "./present-time.js";
 import { type Progress, unpackProgress } from "./progress.js";
 import { openContainer, openImage } from "./stack.js";
 import { targetReference } from "./target-reference.js";
@@ -101,7 +101,7 @@ async function requireDirectory(path: string): Promise<void> {
 
 function checkOptions(base: Image, options: CommitOptions): void {
   if (options.reference !== undefined) targetReference(options.reference);
-  applyConfigChanges(base, options.changes ?? []);
+  withChanges(base, options.changes ?? []);
 }
 
 async function commitEntries(
@@ -111,7 +111,10 @@ async function commitEntries(
   options: CommitOptions,
 ): Promise<Committed> {
   await using writer = await store.blobs.writer({ digest: "given" });
-  const written = await writeDiff(entries, async (chunk) => {
+  const latestSec = latestSeconds();
+  // The layer then differs from the upper in times: the tree it was made of is not its own.
+  const told = latestSec === undefined ? entries : clampDiff(entries, latestSec);
+  const written = await writeDiff(told, async (chunk) => {
     await writer.write(chunk);
     options.progress?.({
       object: options.reference ?? "layer",
@@ -129,7 +132,7 @@ async function commitEntries(
     ...(options.author === undefined ? {} : { author: options.author }),
     ...(options.message === undefined ? {} : { comment: options.message }),
   });
-  const image = applyConfigChanges(appended, options.changes ?? []);
+  const image = withChanges(appended, options.changes ?? []);
   const reference =
     options.reference === undefined ? undefined : targetReference(options.reference);
   const descriptor = withAnnotations(await putImage(store, image), {

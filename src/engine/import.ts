@@ -7,6 +7,7 @@ import { importRootfs } from "../image/index.js";
 import { parsePlatformText } from "../oci/index.js";
 import { isWebAddress, openWebFile } from "../registry/index.js";
 import type { Store } from "../store/index.js";
+import { parsedChanges } from "./config-changes.js";
 import { type ByteInput, counted, openInput } from "./input.js";
 import { latestSeconds, presentTime } from "./present-time.js";
 import type { Progress } from "./progress.js";
@@ -37,7 +38,7 @@ export async function importArchive(
     ...(request.reference === undefined ? {} : { reference: targetReference(request.reference) }),
     ...(request.platform === undefined ? {} : { platform: parsePlatformText(request.platform) }),
     message: request.message ?? `Imported from ${input.title === "stdin" ? "-" : input.title}`,
-    changes: request.changes ?? [],
+    changes: parsedChanges(request.changes ?? [], []),
     created,
     latestSec: latestSeconds(),
   });

@@ -12,7 +12,7 @@ import {
 import { clampTimes } from "../tar/clamp-times.js";
 import { decompress } from "../tar/compression.js";
 import { appendLayer, emptyImage, layerDescriptor } from "./changes.js";
-import { applyConfigChanges } from "./config-change.js";
+import { applyConfigChanges, type ConfigChange } from "./config-change.js";
 import type { ImageDocuments } from "./image.js";
 import type { ImageTarget } from "./image-target.js";
 import { collectAfterFailure } from "./load.js";
@@ -24,8 +24,7 @@ export interface ImportOptions {
   readonly reference?: Reference;
   /** The history's comment. */
   readonly message?: string;
-  /** Instructions, as of `commit --change`. */
-  readonly changes?: readonly string[];
+  readonly changes?: readonly ConfigChange[];
   readonly platform?: Platform;
   /** Of image and history; now by default. */
   readonly created?: Date;

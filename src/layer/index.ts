@@ -8,6 +8,7 @@ export {
   applyTarOnto,
 } from "./apply.js";
 export type { Attributes, Ownership, SkippedXattr } from "./attributes.js";
+export { clampDiff } from "./clamp-diff.js";
 export { type ChangeKind, type CompareOptions, changeKinds, compareTrees } from "./compare.js";
 export { type CopyIntoOptions, type CopyTarget, copyInto } from "./copy-into.js";
 export { DescriptorFile } from "./descriptor-file.js";

@@ -1,14 +1,12 @@
 // Changes of images: what they change, and that they change nothing else.
 
-import { deepStrictEqual, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { test } from "node:test";
 import { type DiffId, digestOf } from "../../src/digest.js";
 import {
   appendLayer,
-  applyConfigChanges,
   chainOf,
   configOf,
-  emptyImage,
   historyOf,
   type ImageDocuments,
   layerDescriptor,
@@ -98,64 +96,4 @@ test("appendLayer: layers without history get lines, so that the new line is the
       ["strata commit", digestOf(added)],
     ],
   );
-});
-
-function changed(...instructions: readonly string[]): unknown {
-  const image = emptyImage({ os: "linux", architecture: "amd64" }, created);
-  return configOf(applyConfigChanges(image, instructions)).raw["config"];
-}
-
-test("applyConfigChanges: each instruction as docker has it", () => {
-  const cases: readonly (readonly [instructions: readonly string[], config: object])[] = [
-    [['CMD ["a", "b c"]'], { Cmd: ["a", "b c"] }],
-    [["cmd echo hi | cat"], { Cmd: ["/bin/sh", "-c", "echo hi | cat"] }],
-    [
-      ['SHELL ["/bin/bash","-ec"]', "CMD x"],
-      { Shell: ["/bin/bash", "-ec"], Cmd: ["/bin/bash", "-ec", "x"] },
-    ],
-    [["CMD x", 'ENTRYPOINT ["e"]'], { Cmd: ["/bin/sh", "-c", "x"], Entrypoint: ["e"] }],
-    [
-      ['ENV A=1 B="x y" C=\'q "r"\' D=a\\ b', "ENV A=2"],
-      { Env: ["A=2", "B=x y", 'C=q "r"', "D=a b"] },
-    ],
-    [["ENV OLD the old form = yes"], { Env: ["OLD=the old form = yes"] }],
-    [['LABEL a=1 b.c="2 3"', "LABEL a=4"], { Labels: { a: "4", "b.c": "2 3" } }],
-    [
-      ["EXPOSE 80 53/udp 8000-8002"],
-      {
-        ExposedPorts: {
-          "80/tcp": {},
-          "53/udp": {},
-          "8000/tcp": {},
-          "8001/tcp": {},
-          "8002/tcp": {},
-        },
-      },
-    ],
-    [['VOLUME ["/a b"]', "VOLUME /c /d"], { Volumes: { "/a b": {}, "/c": {}, "/d": {} } }],
-    [["USER 1000:1000"], { User: "1000:1000" }],
-    [["WORKDIR /a", "WORKDIR b/../c"], { WorkingDir: "/a/c" }],
-    [["ONBUILD RUN make", "ONBUILD ADD . /"], { OnBuild: ["RUN make", "ADD . /"] }],
-    [["STOPSIGNAL SIGQUIT"], { StopSignal: "SIGQUIT" }],
-    [["HEALTHCHECK NONE"], { Healthcheck: { Test: ["NONE"] } }],
-    [
-      ["HEALTHCHECK --interval=1m30s --retries=3 CMD curl -f localhost"],
-      { Healthcheck: { Test: ["CMD-SHELL", "curl -f localhost"], Interval: 90e9, Retries: 3 } },
-    ],
-  ];
-  for (const [instructions, config] of cases) deepStrictEqual(changed(...instructions), config);
-  const image = documentsOf({});
-  const entry = configOf(applyConfigChanges(image, ['ENTRYPOINT ["e"]'])).raw["config"];
-  deepStrictEqual(entry, { Env: ["A=1"], Labels: null, Entrypoint: ["e"] }, "resets CMD");
-  strictEqual(applyConfigChanges(image, []), image);
-});
-
-test("applyConfigChanges: refuses other and malformed instructions", () => {
-  const bad = [
-    ...["FROM x", "RUN x", "COPY a b", "", "CMD", "ENV", "ENV A", "ENV =1", "LABEL x"],
-    ...["EXPOSE x", "EXPOSE 70000", "EXPOSE 9-8", "EXPOSE 80/icmp", 'VOLUME [""]', "USER a b"],
-    ...["ONBUILD ONBUILD RUN x", "ONBUILD FROM x", "SHELL sh", "HEALTHCHECK x", "STOPSIGNAL a b"],
-    ...["HEALTHCHECK --interval=soon CMD x", "HEALTHCHECK --other=1 CMD x"],
-  ];
-  for (const text of bad) throws(() => changed(text), { code: "INVALID_ARGUMENT" }, text);
 });

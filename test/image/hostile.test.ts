@@ -192,8 +192,14 @@ test("importRootfs: refuses bad archives and bad changes before anything is chan
   await rejects(importRootfs(chunksOf(layer.subarray(0, 1700)), store, { reference }), {
     code: DATA_LOSS,
   });
-  await rejects(importRootfs(chunksOf(layer), store, { reference, changes: ["RUN rm"] }), {
-    code: "INVALID_ARGUMENT",
-  });
+  await rejects(
+    importRootfs(chunksOf(layer), store, {
+      reference,
+      changes: [{ name: "EXPOSE", words: ["none"] }],
+    }),
+    {
+      code: "INVALID_ARGUMENT",
+    },
+  );
   deepStrictEqual(pictureOf(store.root), before);
 });

@@ -29,15 +29,18 @@ export function addChangeCommands(program: Command): void {
       "Dockerfile instruction for the image (repeatable)",
       collect,
     )
+    .option("-p, --pause", "writers wait while the changes are read: this is always so")
     .option("--base <image>", "with --dir: the image that the directory was made from")
     .option("--dir <dir>", "with --base: the changed root")
     .addHelpText(
       "after",
       `
-Prints the new image's ID. A mounted container may be committed while it is used.
+Prints the new image's ID. A mounted container may be committed while it is used. Instructions are
+CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER, VOLUME and WORKDIR;
+$NAME means the image's variable. With SOURCE_DATE_EPOCH set, no time in the image is later.
 
 Examples:
-  strata commit -m "add nginx" -c 'CMD ["nginx"]' web site:1
+  strata commit -a me -m "add nginx" -c 'CMD ["nginx"]' -c 'ENV PATH=/opt/bin:$PATH' web site:1
   strata commit --base debian:12 --dir ./root site:2`,
     )
     .action(async (first: string | undefined, second: string | undefined, flags: CommitFlags) => {
