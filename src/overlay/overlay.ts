@@ -263,6 +263,11 @@ export class Overlay {
     return freeze(this.#union, upper, commit, written);
   }
 
+  /** The children of a directory that are known, in the order in which they were found. */
+  knownChildren(directory: Node): Iterator<Node> {
+    return (directory.children ?? new Map<Name, Node>()).values();
+  }
+
   opendir(node: Node): DirectoryHandle {
     if (!node.isDirectory) throw new FsError(errno.ENOTDIR, "opendir", textOf(node.name));
     return new DirectoryHandle(this.#union, node);

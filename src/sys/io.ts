@@ -40,6 +40,8 @@ const fallocateNative: (fd: number, mode: number, offset: number, length: number
   libc.func("int fallocate(int fd, int mode, int64_t offset, int64_t length)");
 const fsyncNative: (fd: number) => number = libc.func("int fsync(int fd)");
 const fdatasyncNative: (fd: number) => number = libc.func("int fdatasync(int fd)");
+const fadviseNative: (fd: number, offset: number, length: number, advice: number) => number =
+  libc.func("int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)");
 const syncfsNative = libc.func("int syncfs(int fd)");
 
 /** pread(2) into buffer[start, start+length): bytes read, 0 at the end. Throws FsError. */
@@ -241,6 +243,13 @@ export function syncfs(fd: number): void {
     uninterrupted(() => syncfsNative(fd) as number),
     "syncfs",
   );
+}
+
+const POSIX_FADV_WILLNEED = 3;
+
+/** Sends for the content from the disk and does not wait for it. Where that can't be done, nothing. */
+export function willNeed(fd: number, offset: number, length: number): void {
+  fadviseNative(fd, offset, length, POSIX_FADV_WILLNEED);
 }
 
 /** As syncfs, on a thread of the event loop's own; `done` hears whether it went well. */

@@ -2,9 +2,10 @@
 // (FUSE_NOTIFY_STORE), so that reading it takes no message at all.
 
 import { isFsError } from "../../errors.js";
-import { O_ACCMODE, O_RDONLY } from "../../sys/index.js";
+import type { Node, Overlay } from "../../overlay/index.js";
+import { isRegular, O_ACCMODE, O_RDONLY } from "../../sys/index.js";
 import type { FuseSession } from "./fuse-session.js";
-import type { FuseInode } from "./inode-table.js";
+import type { FuseInode, InodeTable } from "./inode-table.js";
 
 /** What is given without being asked for: as much as copying costs less than a message. */
 const MAX_GIFT_BYTES = 32 * 1024;
@@ -16,12 +17,13 @@ const MAX_GIFT_BYTES = 32 * 1024;
  */
 export function giveContent(session: FuseSession, inode: FuseInode, flags: number): void {
   if (inode.wasOpened || inode.opens > 0 || (flags & O_ACCMODE) !== O_RDONLY) return;
-  const { overlay, reply } = session;
+  const { overlay, reply, readAhead } = session;
   const { sizeBytes } = overlay.stat(inode.node);
   if (sizeBytes === 0 || sizeBytes > MAX_GIFT_BYTES) return;
   try {
-    const handle = overlay.open(inode.node, O_RDONLY);
+    const handle = readAhead.take(inode.node) ?? overlay.open(inode.node, O_RDONLY);
     try {
+      readAhead.goOn(inode.node);
       const count = handle.read(reply.stored, 0, sizeBytes, 0);
       if (count === sizeBytes) session.storeContent(inode.nodeId, sizeBytes);
     } finally {
@@ -31,4 +33,12 @@ export function giveContent(session: FuseSession, inode: FuseInode, flags: numbe
     // Whoever reads gets the error.
     if (!isFsError(error)) throw error;
   }
+}
+
+/** How many bytes of a file would be given at its first opening, where they lie in a lower layer; 0: none. */
+export function giftBytes(overlay: Overlay, inodes: InodeTable, node: Node): number {
+  if (!isRegular(node.kind) || overlay.dataPlace(node) !== "lower") return 0;
+  if (inodes.known(node)?.wasOpened === true) return 0;
+  const { sizeBytes } = node.inode.stat;
+  return sizeBytes > MAX_GIFT_BYTES ? 0 : sizeBytes;
 }

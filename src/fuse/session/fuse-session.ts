@@ -17,6 +17,7 @@ import { Reply } from "../wire/reply.js";
 import { Request } from "../wire/request.js";
 import { isRefused } from "./access.js";
 import { Background } from "./background.js";
+import { giftBytes } from "./content-gift.js";
 import { handlers } from "./dispatch.js";
 import { NO_REPLY } from "./handler.js";
 import { InodeTable } from "./inode-table.js";
@@ -25,6 +26,7 @@ import { type Agreement, MAX_WRITE_BYTES, negotiate } from "./negotiation.js";
 import { OpenFile, OpenFiles } from "./open-files.js";
 import { Passthrough } from "./passthrough.js";
 import { changesUpper, Pause } from "./pause.js";
+import { ReadAhead } from "./read-ahead.js";
 import { RequestSource } from "./request-source.js";
 import type { SlowRequests } from "./slow-requests.js";
 import { undo } from "./undo.js";
@@ -94,6 +96,7 @@ export class FuseSession {
   readonly passthrough: Passthrough;
   readonly pause = new Pause();
   readonly background: Background;
+  readonly readAhead: ReadAhead;
   agreement: Agreement | undefined;
   readonly #refusesOthers: boolean;
   readonly #notice = new Reply(0);
@@ -115,7 +118,9 @@ export class FuseSession {
     this.slow = parts.slow;
     const { believedSeconds } = parts.options;
     if (believedSeconds !== undefined) this.reply.believeFor(believedSeconds);
-    this.inodes = new InodeTable(overlay);
+    const inodes = new InodeTable(overlay);
+    this.inodes = inodes;
+    this.readAhead = new ReadAhead(overlay, (node) => giftBytes(overlay, inodes, node));
     const { buffer } = this.request;
     const device = {
       read: () => tryRead(fuseFd, buffer),
@@ -300,6 +305,7 @@ export class FuseSession {
 
   /** After the last request: the kernel sends no RELEASE for what is open at a forced end. */
   #closeAll(): void {
+    this.readAhead.close();
     for (const open of this.files.values()) {
       try {
         if (open instanceof OpenFile) open.opened?.close();

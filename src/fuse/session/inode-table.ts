@@ -61,6 +61,11 @@ export class InodeTable {
     return inode;
   }
 
+  /** The inode that shows a node now, if the kernel has it. */
+  known(node: Node): FuseInode | undefined {
+    return this.#byNode.get(node);
+  }
+
   /** The inode that shows a node now, made if need be; the caller counts its lookup. */
   current(node: Node): FuseInode {
     const known = this.#byNode.get(node);
