@@ -26,6 +26,7 @@ export const NO_MARKS: DiskMarks = {
   metacopy: false,
   originIno: undefined,
   protection: 0,
+  impure: false,
   xattrWhiteouts: false,
   blocks: undefined,
 };
@@ -61,6 +62,7 @@ export function readXattrMarks(dirFd: number, path: ByteString, prefix: XattrPre
     redirect,
     metacopy: names.includes(own.metacopy),
     originIno: parseIno(read(own.originIno)),
+    impure: names.includes(own.impure),
     protection: parseProtection(read(own.protection)),
     blocks: read(own.metacopy) === PARTIAL ? (read(own.blocks) ?? ALL_BELOW) : undefined,
   };

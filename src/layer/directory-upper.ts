@@ -59,7 +59,7 @@ import type {
 import { inherits, Mould } from "./mould.js";
 import { PartialLayer } from "./partial-layer.js";
 import { takeOver } from "./take-over.js";
-import { changeAttributes, writeMarks } from "./upper-attributes.js";
+import { changeAttributes, noteImpure, writeMarks } from "./upper-attributes.js";
 import { keyName, UpperIndex } from "./upper-index.js";
 import { holdInode, linkInode, moveName, refuseReserved, syncNames } from "./upper-names.js";
 import { type DirectoryUpperOptions, upperDialect } from "./upper-options.js";
@@ -83,7 +83,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
   constructor(title: string, rootFd: number, work: WorkDirectory, options: DirectoryUpperOptions) {
     const dialect = upperDialect(rootFd, options);
     const durable = options.volatile !== true;
-    const writer = new InodeWriter(dialect.recordName);
+    const writer = new InodeWriter(dialect.recordName, options.foreign);
     super(title, rootFd, dialect, { work, writer, durable });
     this.#work = work;
     this.#durable = durable;
@@ -191,6 +191,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const parent = directoryNodeOf(directory);
     refuseReserved(name, "link");
     const fd = this.descriptors.of(parent);
+    if (this.marks(own).metacopy) noteImpure(this, parent);
     if (over === "absent") linkInode(this, own, fd, name);
     else {
       this.#work.prepare((temporary) => {
@@ -209,6 +210,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const parent = directoryNodeOf(directory);
     const fd = this.descriptors.of(parent);
     const { mtimeSec, mtimeNsec } = statAt(fd, ITSELF);
+    if ((source.data ?? "copy") !== "copy") noteImpure(this, parent);
     const blocks = this.#copyTo(fd, name, source);
     // Copy-up is invisible: the directory shows no change.
     utimensAt(fd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
@@ -264,8 +266,10 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const toFd = this.descriptors.of(to);
     const stat = statAt(fromFd, oldName);
     const moved = this.nodes.known(stat.ino);
+    if (moved !== undefined && this.marks(moved).metacopy) noteImpure(this, to);
     if (how.exchange) {
       const other = this.nodes.known(statAt(toFd, newName).ino);
+      if (other !== undefined && this.marks(other).metacopy) noteImpure(this, from);
       renameAt(fromFd, oldName, toFd, newName, RENAME_EXCHANGE);
       if (moved === other) return;
       moveName(moved, from, oldName, to, newName);

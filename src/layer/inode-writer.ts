@@ -81,6 +81,7 @@ export interface Identity {
 /** Writes inodes for one upper. All methods throw FsError. */
 export class InodeWriter {
   readonly #recordName: ByteString | undefined;
+  readonly #recordsAll: boolean;
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #gid = process.getegid?.() ?? 0;
   /** Without privileges the backing mode must let us in; what the caller wanted is recorded. */
@@ -89,9 +90,14 @@ export class InodeWriter {
   /** The umask of the process before ours. */
   #umaskBefore = 0;
 
-  /** `recordName`: the xattr for what the kernel refuses; without one the refusal is passed on. */
-  constructor(recordName: ByteString | undefined) {
+  /**
+   * `recordName`: the xattr for what the kernel refuses; without one the refusal is passed on.
+   * `recordsAll`: every file and directory gets a record. fuse-overlayfs shows nothing of a layer
+   * with records that has none itself (ENODATA).
+   */
+  constructor(recordName: ByteString | undefined, recordsAll = false) {
     this.#recordName = recordName;
+    this.#recordsAll = recordsAll && recordName !== undefined;
     this.#recordsModes = recordName !== undefined && this.#uid !== 0;
   }
 
@@ -209,6 +215,13 @@ export class InodeWriter {
       }
     }
     if (this.#recordsModes && !isSymlinkInode) this.#letOwnerIn(dirFd, name);
+    if (this.#recordsAll) this.#recordAsItIs(dirFd, name);
+  }
+
+  #recordAsItIs(dirFd: number, name: ByteString): void {
+    const stat = statAt(dirFd, name);
+    const recordable = isDirectory(stat.mode) || isRegular(stat.mode);
+    if (recordable && !this.#hasRecord(dirFd, name, stat)) this.#record(dirFd, name, stat);
   }
 
   /** A mode that would shut us out is recorded, and the file keeps one that does not. */

@@ -53,6 +53,8 @@ export interface LayerMarks {
    * must go on to be changeable for copy-up. Those of `stat.attributes` count besides.
    */
   readonly protection: number;
+  /** Of a directory: files in it may be copies of lower ones (overlayfs "impure"), some without data. */
+  readonly impure: boolean;
 }
 
 /**

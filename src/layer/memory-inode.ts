@@ -87,6 +87,7 @@ export class MemoryInode implements LayerNode {
     metacopy: false,
     originIno: undefined,
     protection: 0,
+    impure: false,
   };
   /** FS_*_FL. */
   flags = 0;

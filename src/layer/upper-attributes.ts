@@ -55,6 +55,14 @@ function timesOf(atime: AttrChange["atime"], mtime: AttrChange["mtime"]): Times 
   };
 }
 
+/** A copy that may lack its data gets a name in this directory (ovl_set_impure). Throws FsError. */
+export function noteImpure(layer: DirectoryLayer, directory: DirectoryNode): void {
+  if (layer.marks(directory).impure) return;
+  const { impure } = MARK_NAMES[layer.dialect.xattrPrefix];
+  setxattrAt(layer.fdFor(directory), nameFor(directory), impure, Buffer.from("y", "latin1"));
+  directory.marks = undefined;
+}
+
 /** UpperLayer.mark. Throws FsError. */
 export function writeMarks(
   layer: DirectoryLayer,

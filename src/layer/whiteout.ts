@@ -15,6 +15,8 @@ export interface MarkNames {
   readonly redirect: ByteString;
   readonly metacopy: ByteString;
   readonly whiteout: ByteString;
+  /** Of a directory: it has copies of lower files in it. */
+  readonly impure: ByteString;
   /** Immutable and append-only, recorded (inode-flags.ts). */
   readonly protection: ByteString;
   readonly originIno: ByteString;
@@ -30,6 +32,7 @@ function markNames(prefix: XattrPrefix): MarkNames {
     redirect: bytesOf(`${prefix}.overlay.redirect`),
     metacopy: bytesOf(`${prefix}.overlay.metacopy`),
     whiteout: bytesOf(`${prefix}.overlay.whiteout`),
+    impure: bytesOf(`${prefix}.overlay.impure`),
     protection: bytesOf(`${prefix}.overlay.protattr`),
     originIno: bytesOf(`${prefix}.overlay.strata.ino`),
     blocks: bytesOf(`${prefix}.overlay.strata.blocks`),

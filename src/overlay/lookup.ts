@@ -146,17 +146,18 @@ export class Lookup {
     }
     return isDirectory(said.stat.mode)
       ? this.#visitDirectory(layer, slot, said)
-      : this.#visitFile(layer, slot, said);
+      : this.#visitFile(layer, slot, said, directory);
   }
 
-  #visitFile(layer: Layer, slot: number, inode: LayerNode): boolean {
+  #visitFile(layer: Layer, slot: number, inode: LayerNode, directory: LayerNode): boolean {
     const seeksData = this.#wantsData && isRegular(inode.stat.mode);
     // A file below a directory does not merge with it, and ends the merge.
     if (this.inode !== undefined && !seeksData) return true;
     const isUpper = slot === this.#view.upperSlot;
     const isLevel = slot >= this.#view.levelSlot;
     // Of other layers only a file without its data has marks: reading them all would cost each lookup.
-    const marks = isLevel || mayLackData(inode.stat) ? layer.marks(inode) : undefined;
+    const asks = isLevel || mayLackData(layer, slot, directory, inode.stat);
+    const marks = asks ? layer.marks(inode) : undefined;
     if (seeksData) this.data = { slot, inode };
     else this.#take(slot, inode, isLevel ? marks : undefined);
     if (isUpper) this.standing = "file";
@@ -223,9 +224,15 @@ export class Lookup {
 
 const BLOCK_BYTES = 512;
 
-/** A file of metadata alone is a hole from its beginning to its end. */
-function mayLackData(stat: Stat): boolean {
-  return stat.blocks * BLOCK_BYTES < stat.sizeBytes && isRegular(stat.mode);
+/**
+ * A file of metadata alone is a hole from its beginning to its end. But its marks may take a block
+ * of their own, as much as the data of a small file would: then its directory tells (overlayfs
+ * "impure"). Below the base there is nothing to ask for.
+ */
+function mayLackData(layer: Layer, slot: number, directory: LayerNode, stat: Stat): boolean {
+  if (!isRegular(stat.mode) || stat.sizeBytes === 0) return false;
+  if (stat.blocks * BLOCK_BYTES < stat.sizeBytes) return true;
+  return slot > 0 && layer.marks(directory).impure;
 }
 
 /** The roots of all layers below a slot, topmost first. */
