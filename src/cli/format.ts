@@ -5,15 +5,15 @@ import { type Digest, hexOf } from "../digest.js";
 
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 
-/** Decimal units, at most four digits as Go's %.4g writes them ("77.9MB"); 3 significant as docker's lists. */
-export function humanSize(sizeBytes: number): string {
+/** Decimal units, 3 significant digits as docker's lists have them ("77.9MB"); its sums have 4. */
+export function humanSize(sizeBytes: number, digits = 3): string {
   let value = sizeBytes;
   let unit = 0;
   while (value >= 1000 && unit < UNITS.length - 1) {
     value /= 1000;
     unit++;
   }
-  return `${Number(value.toPrecision(3))}${UNITS[unit]}`;
+  return `${Number(value.toPrecision(digits))}${UNITS[unit]}`;
 }
 
 const MINUTE = 60;

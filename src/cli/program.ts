@@ -6,9 +6,11 @@ import { manifestFile } from "../program-files.js";
 import { addArchiveCommands } from "./commands/archives.js";
 import { addChangeCommands } from "./commands/changes.js";
 import { addCopyCommands } from "./commands/copies.js";
+import { addDiskUsage } from "./commands/disk-usage.js";
 import { addImageCommands } from "./commands/images.js";
 import { addInspect } from "./commands/inspect.js";
 import { addMountCommands } from "./commands/mounts.js";
+import { addContainerPrune, addImagePrune, addSystemPrune } from "./commands/prune.js";
 import { addRegistryCommands, addTransferCommands } from "./commands/registry.js";
 import { addStoreCommands } from "./commands/store.js";
 
@@ -44,6 +46,8 @@ export function buildProgram(): Command {
   addCopyCommands(program);
   addStoreCommands(program);
   addImageGroup(program);
+  addContainerGroup(program);
+  addSystemGroup(program);
   return program;
 }
 
@@ -54,6 +58,21 @@ function addImageGroup(program: Command): void {
   addArchiveCommands(image);
   addImageCommands(image, { list: "ls", remove: "rm" });
   addInspect(image, "image");
+  addImagePrune(image);
+}
+
+function addContainerGroup(program: Command): void {
+  const container = program.command("container").description("manage containers");
+  container.helpCommand(false);
+  addInspect(container, "container");
+  addChangeCommands(container);
+  addContainerPrune(container);
+}
+
+function addSystemGroup(program: Command): void {
+  const system = program.command("system").description("manage the store").helpCommand(false);
+  addDiskUsage(system);
+  addSystemPrune(system);
 }
 
 function ownVersion(): string {

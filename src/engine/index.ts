@@ -1,7 +1,8 @@
 // The door of engine/: every verb with its request and result.
 
 export { isWebAddress } from "../registry/index.js";
-export { check } from "./check.js";
+export type { CheckReport } from "../store/index.js";
+export { check, type RepairReport, repair } from "./check.js";
 export {
   type CommitDirectoryRequest,
   type CommitOptions,
@@ -10,6 +11,11 @@ export {
   commit,
   commitDirectory,
 } from "./commit.js";
+export {
+  type ContainerPruneRequest,
+  containerPrune,
+  type PrunedContainers,
+} from "./container-prune.js";
 export { type ContainerLine, containers } from "./containers.js";
 export {
   type Copied,
@@ -19,8 +25,16 @@ export {
   copyToContainer,
 } from "./cp.js";
 export { type Change, type ChangeKind, diff, diffImages } from "./diff.js";
+export {
+  type ContainerUsage,
+  type DiskUsage,
+  diskUsage,
+  type ImageUsage,
+  type Usage,
+} from "./disk-usage.js";
 export { type ExportRequest, exportContainer } from "./export.js";
 export { type HistoryStep, history } from "./history.js";
+export { type ImagePruneRequest, imagePrune, type PrunedImages } from "./image-prune.js";
 export { type ImageLine, type ImagesRequest, images } from "./images.js";
 export { type ImportRequest, importArchive } from "./import.js";
 export {

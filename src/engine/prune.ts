@@ -14,6 +14,11 @@ export async function prune(store: Store, request: PruneRequest = {}): Promise<G
   await using held = await store.lock.acquire("exclusive", { waitMs: 30_000 });
   if (request.dangling === true && request.dryRun !== true) {
     const needed = new Set((await store.containers.list()).map(({ manifest }) => manifest.digest));
+    const records = await store.images();
+    const parents = new Set(records.map(({ parent }) => parent));
+    for (const { id, entries } of records) {
+      if (parents.has(id)) for (const digest of entries) needed.add(digest);
+    }
     for (const { reference, descriptor } of await store.references.list()) {
       if (reference === undefined && !needed.has(descriptor.digest)) {
         await store.references.deleteImage(descriptor.digest);

@@ -1,7 +1,7 @@
 // rm: removes a container with everything that was written in it.
 
 import { EngineError } from "../errors.js";
-import type { Container, Store } from "../store/index.js";
+import type { Store } from "../store/index.js";
 import { unmountContainer } from "./unmount.js";
 
 export interface RemoveRequest {
@@ -11,8 +11,10 @@ export interface RemoveRequest {
   readonly force?: boolean;
 }
 
-/** Throws EngineError NOT_FOUND, IN_USE. */
-export async function rm(store: Store, request: RemoveRequest): Promise<Container> {
+/** Throws EngineError NOT_FOUND, IN_USE. With `force` it also removes a container whose record is damaged, by the start of its ID. */
+export async function rm(store: Store, request: RemoveRequest): Promise<void> {
+  const damaged = request.force === true ? await damagedOne(store, request.container) : undefined;
+  if (damaged !== undefined) return await store.containers.remove(damaged);
   const container = await store.containers.get(request.container);
   const mounted = await store.containers.mountState(container.id);
   if (mounted !== undefined) {
@@ -25,5 +27,11 @@ export async function rm(store: Store, request: RemoveRequest): Promise<Containe
     await unmountContainer(store, container, { lazy: true });
   }
   await store.containers.remove(container.id);
-  return container;
+}
+
+/** The only container whose record is damaged and whose ID begins so. */
+async function damagedOne(store: Store, start: string): Promise<string | undefined> {
+  const ids = [...(await store.containers.damaged()).keys()];
+  const [id, second] = ids.filter((each) => start.length >= 4 && each.startsWith(start));
+  return second === undefined ? id : undefined;
 }

@@ -151,8 +151,8 @@ export class ImageRemoval {
 
   /** Layers of the image that nothing needs any more, topmost first as docker lists them. */
   async #unneededLayers(image: ImageRecord): Promise<Digest[]> {
-    const { layers } = await neededBy(this.#store);
-    const chain = image.chain.filter((chainId) => !layers.has(chainId));
+    const { everything, layers } = await neededBy(this.#store);
+    const chain = image.chain.filter((chainId) => !everything && !layers.has(chainId));
     return chain.reverse();
   }
 

@@ -39,6 +39,11 @@ export interface CheckReport {
 /** Checks the whole store, holding its lock shared. */
 export async function checkStore(store: Store): Promise<CheckReport> {
   await using _lock = await store.lock.acquire("shared");
+  return await checkAll(store);
+}
+
+/** The same for who holds the store's lock. */
+export async function checkAll(store: Store): Promise<CheckReport> {
   const findings: CheckFinding[] = [];
   const blobs = await checkBlobs(store, findings);
   const images = await checkImages(store, findings);
@@ -60,6 +65,13 @@ async function expectSound(
     if (!(error instanceof EngineError)) throw error;
     findings.push({ kind, object, message: error.message });
   }
+}
+
+/** True when a check throws a refusal. */
+export async function isRefused(check: () => Promise<void>): Promise<boolean> {
+  const findings: CheckFinding[] = [];
+  await expectSound(findings, "image", "", check);
+  return findings.length > 0;
 }
 
 function damaged(object: string, state: string): EngineError {
@@ -86,7 +98,8 @@ async function checkImages(store: Store, findings: CheckFinding[]): Promise<numb
   return entries.length;
 }
 
-async function checkDocument(store: Store, descriptor: Descriptor): Promise<void> {
+/** Throws EngineError when a document or anything it points at is missing or damaged. */
+export async function checkDocument(store: Store, descriptor: Descriptor): Promise<void> {
   const value = await readDocument(store, descriptor);
   if (!isIndexType(descriptor.mediaType)) {
     return await checkManifest(store, parseManifest(value, descriptor.digest));
@@ -136,6 +149,10 @@ async function checkLayers(store: Store, findings: CheckFinding[]): Promise<numb
 }
 
 async function checkContainers(store: Store, findings: CheckFinding[]): Promise<number> {
+  const damagedOnes = await store.containers.damaged();
+  for (const [id, { message }] of damagedOnes) {
+    findings.push({ kind: "container", object: id, message });
+  }
   const containers = await store.containers.list();
   for (const container of containers) {
     await expectSound(findings, "container", container.id, async () => {
@@ -145,7 +162,11 @@ async function checkContainers(store: Store, findings: CheckFinding[]): Promise<
       }
       const digest: Digest = container.manifest.digest;
       if (!(await store.blobs.has(digest))) throw damaged(container.id, `${digest} is missing`);
+      for (const chainId of container.chain) {
+        if (await hasTree(join(store.layers.directory, hexOf(chainId)))) continue;
+        throw damaged(container.id, `its layer ${chainId} is not unpacked`);
+      }
     });
   }
-  return containers.length;
+  return containers.length + damagedOnes.size;
 }

@@ -2,7 +2,7 @@
 // record in container.json. Whether and where one is mounted is mount-state.ts.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, type DiffId, type Digest, parseDigest } from "../digest.js";
 import { EngineError } from "../errors.js";
@@ -123,13 +123,22 @@ export class ContainerStore {
     return container;
   }
 
-  /** All containers, newest first. */
+  /** All containers, newest first. Those whose record is damaged are left out: see damaged(). */
   async list(): Promise<Container[]> {
     const ids = (await readdir(this.directory)).filter((name) => idForm.test(name));
     const found = await Promise.all(ids.map((id) => this.#tryRead(id)));
     return found
-      .filter((container) => container !== undefined)
+      .filter((one): one is Container => one !== undefined && !(one instanceof EngineError))
       .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? -1 : 1));
+  }
+
+  /** The IDs of containers whose record cannot be read, and why. What they stand on is not known. */
+  async damaged(): Promise<ReadonlyMap<string, EngineError>> {
+    const ids = (await readdir(this.directory)).filter((name) => idForm.test(name));
+    const found = await Promise.all(ids.map(async (id) => [id, await this.#tryRead(id)] as const));
+    return new Map(
+      found.filter((entry): entry is [string, EngineError] => entry[1] instanceof EngineError),
+    );
   }
 
   /** By name, ID or the start of an ID. Throws EngineError NOT_FOUND, INVALID_ARGUMENT (ambiguous). */
@@ -205,14 +214,18 @@ export class ContainerStore {
     await removeMountState(this.paths(id).home);
   }
 
-  async #tryRead(id: string): Promise<Container | undefined> {
+  async #tryRead(id: string): Promise<Container | EngineError | undefined> {
     const path = join(this.paths(id).home, RECORD_FILE);
     try {
       return parseContainer(await readFile(path), path);
     } catch (error) {
-      // Removed since its directory was listed.
-      if (hasCode(error, "ENOENT")) return undefined;
-      throw error;
+      if (error instanceof EngineError) return error;
+      if (!hasCode(error, "ENOENT")) throw error;
+      // Removed since its directory was listed, unless that is still there: it comes and goes whole.
+      const gone = await isGone(this.paths(id).home);
+      return gone
+        ? undefined
+        : new EngineError("DATA_LOSS", `Cannot read "${path}": it is missing`);
     }
   }
 
@@ -231,6 +244,16 @@ export class ContainerStore {
       "ALREADY_EXISTS",
       `Cannot name a container "${name}": the name is already in use by container "${holder.id}"; remove or rename that container to be able to reuse it`,
     );
+  }
+}
+
+async function isGone(home: string): Promise<boolean> {
+  try {
+    await stat(home);
+    return false;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return true;
+    throw error;
   }
 }
 

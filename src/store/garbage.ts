@@ -45,6 +45,8 @@ export interface CollectOptions {
 
 /** Blobs and layers that are needed. */
 export interface Needed {
+  /** A container's record is damaged: what it stands on is not known, so nothing may go. */
+  readonly everything: boolean;
   readonly blobs: Set<Digest>;
   readonly layers: Set<ChainId>;
 }
@@ -73,10 +75,11 @@ export async function collectGarbage(
   }
 }
 
-/** What index.json and the containers lead to. */
-export async function neededBy(store: Store): Promise<Needed> {
-  const needed: Needed = { blobs: new Set(), layers: new Set() };
-  for (const { descriptor } of await store.references.list()) {
+/** What index.json and the containers lead to; "containers": what these alone do. */
+export async function neededBy(store: Store, roots: "all" | "containers" = "all"): Promise<Needed> {
+  const everything = (await store.containers.damaged()).size > 0;
+  const needed: Needed = { everything, blobs: new Set(), layers: new Set() };
+  for (const { descriptor } of roots === "all" ? await store.references.list() : []) {
     await follow(store.blobs, descriptor, needed);
   }
   for (const container of await store.containers.list()) {
@@ -114,7 +117,7 @@ async function document(blobs: BlobStore, digest: Digest): Promise<unknown> {
 async function unneededBlobs(store: Store, needed: Needed): Promise<GarbageItem[]> {
   const items: GarbageItem[] = [];
   for (const digest of await store.blobs.list()) {
-    if (needed.blobs.has(digest)) continue;
+    if (needed.everything || needed.blobs.has(digest)) continue;
     items.push({ kind: "blob", name: digest, sizeBytes: await store.blobs.size(digest) });
   }
   return items;
@@ -123,7 +126,7 @@ async function unneededBlobs(store: Store, needed: Needed): Promise<GarbageItem[
 async function unneededLayers(store: Store, needed: Needed): Promise<GarbageItem[]> {
   const items: GarbageItem[] = [];
   for (const chainId of await store.layers.list()) {
-    if (needed.layers.has(chainId)) continue;
+    if (needed.everything || needed.layers.has(chainId)) continue;
     const sizeBytes = (await store.layers.trySizeBytes(chainId)) ?? 0;
     items.push({ kind: "layer", name: chainId, sizeBytes });
   }

@@ -9,7 +9,13 @@ export {
   ContainerStore,
   type NewContainer,
 } from "./containers.js";
-export { type CollectOptions, type GarbageItem, type GarbageReport, neededBy } from "./garbage.js";
+export {
+  type CollectOptions,
+  type GarbageItem,
+  type GarbageReport,
+  type Needed,
+  neededBy,
+} from "./garbage.js";
 export type { ImageRecord, StoredImage } from "./images.js";
 export type { LayerFormat } from "./layer-format.js";
 export { type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";
@@ -17,6 +23,7 @@ export { type HeldLock, LockFile, type LockMode, type LockOptions } from "./lock
 export type { MountState } from "./mount-state.js";
 export { PackedBlobs } from "./packed-blobs.js";
 export { type ReferenceEntry, ReferenceStore } from "./references.js";
+export type { RepairedItem } from "./repair.js";
 export { defaultRoot } from "./root.js";
 export { Store, type StoreOptions } from "./store.js";
 export type { UnpackImageOptions } from "./unpack-image.js";

@@ -13,9 +13,10 @@ import { type CollectOptions, collectGarbage, type GarbageReport } from "./garba
 import { type ImageRecord, ImageStore, type StoredImage } from "./images.js";
 import { type LayerFormat, ownFormat } from "./layer-format.js";
 import { LayerStore } from "./layers.js";
-import { LockFile } from "./lock-file.js";
+import { type HeldLock, LockFile } from "./lock-file.js";
 import { PackedBlobs } from "./packed-blobs.js";
 import { ReferenceStore } from "./references.js";
+import { type RepairedItem, repairStore } from "./repair.js";
 import { defaultRoot } from "./root.js";
 import { type UnpackImageOptions, unpackImage } from "./unpack-image.js";
 
@@ -109,6 +110,11 @@ export class Store {
   /** Removes (or only lists, `dryRun`) what no reference and no container needs. */
   async collectGarbage(options: CollectOptions = {}): Promise<GarbageReport> {
     return await collectGarbage(this, options);
+  }
+
+  /** Removes what check() finds damaged and nothing that is whole. Hold the lock exclusively. */
+  async repair(held: HeldLock): Promise<RepairedItem[]> {
+    return await repairStore(this, held);
   }
 
   /** Reads everything and reports what is damaged or missing. Changes nothing. */

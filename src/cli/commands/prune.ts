@@ -1,0 +1,131 @@
+// image prune, container prune, system prune.
+// https://github.com/docker/cli (cli/command/image/prune.go, container/prune.go, system/prune.go)
+
+import type { Command } from "commander";
+import {
+  containerPrune,
+  imagePrune,
+  type PrunedContainers,
+  type PrunedImages,
+} from "../../engine/index.js";
+import { confirm } from "../confirm.js";
+import { humanSize } from "../format.js";
+import { collect } from "../repeatable.js";
+import { type GlobalOptions, openStore, printLine } from "../session.js";
+
+interface PruneFlags {
+  readonly all?: boolean;
+  readonly force?: boolean;
+  readonly filter?: string[];
+}
+
+function withPruneOptions(command: Command): Command {
+  return command
+    .option("-f, --force", "do not ask")
+    .option(
+      "--filter <condition>",
+      "until=TIME (older than it), label=KEY[=VALUE], label!=KEY[=VALUE] (repeatable)",
+      collect,
+    );
+}
+
+const SURE = "Are you sure you want to continue?";
+
+/** Under the management word "image". */
+export function addImagePrune(image: Command): void {
+  const command = image
+    .command("prune")
+    .description("remove images without a name, or all that no container stands on")
+    .option("-a, --all", "all images that no container stands on");
+  withPruneOptions(command)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  strata image prune -f
+  strata image prune -a --filter until=240h`,
+    )
+    .action(async (flags: PruneFlags) => {
+      const what = flags.all === true ? `all ${UNUSED_IMAGES}` : "all dangling images";
+      if (flags.force !== true) {
+        await confirm(`WARNING! This will remove ${what}.\n${SURE}`, "image prune");
+      }
+      const store = await openStore(image.optsWithGlobals<GlobalOptions>());
+      const pruned = await imagePrune(store, requestOf(flags));
+      printImages(pruned);
+      printTotal(pruned.sizeBytes);
+    });
+}
+
+const UNUSED_IMAGES = "images without at least one container associated to them";
+
+/** Under the management word "container". */
+export function addContainerPrune(container: Command): void {
+  const command = container
+    .command("prune")
+    .description("remove all containers that are not in use, with what was written in them");
+  withPruneOptions(command).action(async (flags: PruneFlags) => {
+    if (flags.force !== true) {
+      await confirm(
+        `WARNING! This will remove all stopped containers.\n${SURE}`,
+        "container prune",
+      );
+    }
+    const store = await openStore(container.optsWithGlobals<GlobalOptions>());
+    const pruned = await containerPrune(store, requestOf(flags));
+    printContainers(pruned);
+    printTotal(pruned.sizeBytes);
+  });
+}
+
+/** Under the management word "system". */
+export function addSystemPrune(system: Command): void {
+  const command = system
+    .command("prune")
+    .description("remove containers that are not in use, then images")
+    .option("-a, --all", "all images that no container stands on, not only those without a name");
+  withPruneOptions(command).action(async (flags: PruneFlags) => {
+    if (flags.force !== true) await confirm(systemWarning(flags), "system prune");
+    const store = await openStore(system.optsWithGlobals<GlobalOptions>());
+    const containers = await containerPrune(store, requestOf(flags));
+    printContainers(containers);
+    const images = await imagePrune(store, requestOf(flags));
+    printImages(images);
+    printTotal(containers.sizeBytes + images.sizeBytes);
+  });
+}
+
+function systemWarning({ all, filter = [] }: PruneFlags): string {
+  const lines = [
+    "all stopped containers",
+    all === true ? `all ${UNUSED_IMAGES}` : "all dangling images",
+  ];
+  const items = (texts: readonly string[]) => texts.map((text) => `  - ${text}\n`).join("");
+  const filters =
+    filter.length === 0 ? "" : `\n  Items to be pruned will be filtered with:\n${items(filter)}`;
+  return `WARNING! This will remove:\n${items(lines)}${filters}\n${SURE}`;
+}
+
+function requestOf({ all, filter }: PruneFlags): { all: boolean; filters: readonly string[] } {
+  return { all: all === true, filters: filter ?? [] };
+}
+
+/** An empty line follows, as docker prints it. */
+function printImages({ untagged, deleted }: PrunedImages): void {
+  if (untagged.length + deleted.length === 0) return;
+  printLine("Deleted Images:");
+  for (const name of untagged) printLine(`untagged: ${name}`);
+  for (const digest of deleted) printLine(`deleted: ${digest}`);
+  printLine("");
+}
+
+function printContainers({ removed }: PrunedContainers): void {
+  if (removed.length === 0) return;
+  printLine("Deleted Containers:");
+  for (const { id } of removed) printLine(id);
+  printLine("");
+}
+
+function printTotal(sizeBytes: number): void {
+  printLine(`Total reclaimed space: ${humanSize(sizeBytes, 4)}`);
+}
