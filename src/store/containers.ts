@@ -141,7 +141,7 @@ export class ContainerStore {
     );
   }
 
-  /** By name, ID or the start of an ID. Throws EngineError NOT_FOUND, INVALID_ARGUMENT (ambiguous). */
+  /** By name, ID or the start of an ID. Throws EngineError NOT_FOUND, INVALID_ARGUMENT (ambiguous), DATA_LOSS for the whole ID of one whose record is damaged. */
   async get(idOrName: string): Promise<Container> {
     const all = await this.list();
     const exact = all.find(({ id, name }) => name === idOrName || id === idOrName);
@@ -149,6 +149,10 @@ export class ContainerStore {
     const found = all.filter(({ id }) => idOrName !== "" && id.startsWith(idOrName));
     const [first, second] = found;
     if (first !== undefined && second === undefined) return first;
+    if (first === undefined && idForm.test(idOrName)) {
+      const damage = (await this.damaged()).get(idOrName);
+      if (damage !== undefined) throw damage;
+    }
     throw first === undefined
       ? new EngineError("NOT_FOUND", `Cannot find "${idOrName}": no such container`)
       : new EngineError(

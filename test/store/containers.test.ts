@@ -2,7 +2,15 @@
 
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "node:test";
 import { openDirectoryUpper } from "../../src/layer/index.js";
 import { bytesOf } from "../../src/path.js";
@@ -111,4 +119,32 @@ test("ContainerStore.get: a damaged record is reported, not skipped", async () =
   const [store, { id }] = await containerIn(scratch);
   writeFileSync(`${store.containers.paths(id).home}/container.json`, "{");
   await rejects(store.containers.get(id), { code: "DATA_LOSS" });
+});
+
+test("ContainerStore: one damaged record hides that container only, and keeps what all may need", async () => {
+  using scratch = new Scratch();
+  const [store, broken] = await containerIn(scratch);
+  const image = await store.resolve((await store.images())[0]?.id ?? "");
+  const whole = await store.containers.create({ image, imageName: "x", name: "whole" });
+  for (const damage of ["{", "{}", undefined]) {
+    const record = `${store.containers.paths(broken.id).home}/container.json`;
+    if (damage === undefined) rmSync(record);
+    else writeFileSync(record, damage);
+    deepStrictEqual(
+      (await store.containers.list()).map(({ id }) => id),
+      [whole.id],
+    );
+    deepStrictEqual([...(await store.containers.damaged()).keys()], [broken.id]);
+    const { findings } = await store.check();
+    deepStrictEqual(
+      findings.map(({ kind, object }) => [kind, object]),
+      [["container", broken.id]],
+    );
+  }
+  // The image goes, and "whole" goes: what "broken" stands on is not known, so nothing is collected.
+  for (const { digest } of image.manifests) await store.references.deleteImage(digest);
+  await store.containers.remove(whole.id);
+  deepStrictEqual((await store.collectGarbage()).removed, []);
+  await store.containers.remove(broken.id);
+  strictEqual((await store.collectGarbage()).removed.length > 0, true);
 });

@@ -93,6 +93,7 @@ test("Store.check: finds damaged and missing blobs, half layers, lost images", a
   const found = (await store.check()).findings.map(({ kind, object }) => `${kind} ${object}`);
   deepStrictEqual(found.sort(), [
     `blob ${base.digest}`,
+    `container ${container.id}`,
     "image a:latest",
     ...image.chain.map((chainId) => `layer ${chainId}`).sort(),
   ]);

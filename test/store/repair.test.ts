@@ -1,0 +1,125 @@
+// check --repair: what is damaged goes, what is whole stays to the byte, and the store is sound.
+
+import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { existsSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { hexOf } from "../../src/digest.js";
+import { repair } from "../../src/engine/index.js";
+import type { Store } from "../../src/store/index.js";
+import { addImage, pictureOf, Scratch, tarOf, writeTree } from "./fixture.js";
+
+function layerOf(scratch: Scratch, name: string): Buffer {
+  return tarOf(writeTree(scratch.join("trees", name), { [`dir/${name}`]: name.repeat(1000) }));
+}
+
+/** Images "a" (base, a) and "b" (base, b). */
+async function twoImages(scratch: Scratch): Promise<Store> {
+  const store = await scratch.store();
+  const base = layerOf(scratch, "base");
+  await addImage(store, "a", [base, layerOf(scratch, "a")]);
+  await addImage(store, "b", [base, layerOf(scratch, "b")]);
+  return store;
+}
+
+async function namesIn(store: Store): Promise<string[]> {
+  return (await store.images()).flatMap(({ names }) => names).sort();
+}
+
+test("repair: a sound store stays as it is, to the byte", async () => {
+  using scratch = new Scratch();
+  const store = await twoImages(scratch);
+  const before = pictureOf(store.root);
+  const { removed, left } = await repair(store);
+  deepStrictEqual([removed, left.findings], [[], []]);
+  deepStrictEqual(pictureOf(store.root), before);
+});
+
+for (const part of ["layer", "config", "manifest"] as const) {
+  test(`repair: a damaged ${part} takes its blob and the names it belongs to, nothing else`, async () => {
+    using scratch = new Scratch();
+    const store = await twoImages(scratch);
+    const { manifest, descriptor } = await store.resolve("a");
+    const parts = {
+      layer: manifest.layers[1]?.digest,
+      config: manifest.config.digest,
+      manifest: descriptor.digest,
+    };
+    const digest = parts[part];
+    ok(digest !== undefined);
+    writeFileSync(store.blobs.path(digest), "rubbish");
+    const before = pictureOf(store.root);
+    const { removed, left } = await repair(store);
+    deepStrictEqual(removed, [
+      { kind: "blob", name: digest },
+      { kind: "image", name: "a:latest" },
+    ]);
+    deepStrictEqual(left.findings, []);
+    deepStrictEqual(await namesIn(store), ["b:latest"]);
+    before.delete(`blobs/sha256/${hexOf(digest)}`);
+    const after = pictureOf(store.root);
+    for (const picture of [before, after]) picture.delete("index.json");
+    deepStrictEqual(after, before);
+  });
+}
+
+test("repair: half a layer is made again where a container stands on it, else when it is needed", async () => {
+  using scratch = new Scratch();
+  const store = await twoImages(scratch);
+  const before = pictureOf(store.root);
+  const image = await store.resolve("a");
+  const container = await store.containers.create({ image, imageName: "a" });
+  const home = (n: number) => join(store.layers.directory, hexOf(image.chain[n] ?? ("" as never)));
+  rmSync(join(home(0), "layer.json"));
+  rmSync(join(home(1), "diff"), { recursive: true });
+  strictEqual((await store.check()).findings.length > 0, true);
+  const { removed, left } = await repair(store);
+  deepStrictEqual(
+    removed.map(({ kind }) => kind),
+    ["layer", "layer"],
+  );
+  deepStrictEqual(left.findings, []);
+  await store.containers.remove(container.id);
+  deepStrictEqual(pictureOf(store.root), before);
+});
+
+test("repair: what is left of a layer stays while a container needs it and no image gives it again", async () => {
+  using scratch = new Scratch();
+  const store = await twoImages(scratch);
+  const image = await store.resolve("a");
+  const container = await store.containers.create({ image, imageName: "a" });
+  const [, top] = image.chain;
+  ok(top !== undefined);
+  rmSync(join(store.layers.directory, hexOf(top), "layer.json"));
+  truncateSync(store.blobs.path(image.manifest.layers[1]?.digest ?? image.id), 10);
+  const { left } = await repair(store);
+  deepStrictEqual(left.findings.map(({ kind }) => kind).sort(), ["layer"]);
+  ok(existsSync(join(store.layers.path(top), "dir/a")));
+  deepStrictEqual(
+    (await store.containers.list()).map(({ id }) => id),
+    [container.id],
+  );
+});
+
+test("repair: a container without a record goes unless something was written in it", async () => {
+  using scratch = new Scratch();
+  const store = await twoImages(scratch);
+  const image = await store.resolve("a");
+  const ids: string[] = [];
+  for (const name of ["kept", "written", "empty"]) {
+    ids.push((await store.containers.create({ image, imageName: "a", name })).id);
+  }
+  const [kept = "", written = "", empty = ""] = ids;
+  writeFileSync(join(store.containers.paths(written).upper, "work"), "of hours");
+  for (const id of [written, empty]) {
+    writeFileSync(join(store.containers.paths(id).home, "container.json"), "{");
+  }
+  const { removed, left } = await repair(store);
+  deepStrictEqual(removed, [{ kind: "container", name: empty }]);
+  deepStrictEqual(
+    left.findings.map(({ object }) => object),
+    [written],
+  );
+  ok(existsSync(join(store.containers.paths(written).upper, "work")));
+  strictEqual((await store.containers.get("kept")).id, kept);
+});
