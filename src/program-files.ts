@@ -6,6 +6,7 @@ export const PROGRAMS = {
   "strata-overlay": "cli/overlay/main.js",
   library: "index.js",
   "mount-process": "fuse/mount/mount-process.js",
+  monitor: "engine/container/monitor-process.js",
   "session-thread": "fuse/mount/session-thread.js",
   "slow-requests-thread": "fuse/session/slow-requests-thread.js",
 } as const;

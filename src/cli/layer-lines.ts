@@ -86,8 +86,9 @@ export function layerLines(
 export function transferLines(
   direction: "pull" | "push",
   onImage: (event: Extract<TransferEvent, { readonly kind: "image" }>) => void,
+  stream?: NodeJS.WriteStream,
 ): { readonly onEvent: OnTransfer; end(): void } {
-  const lines = layerLines(direction);
+  const lines = layerLines(direction, stream);
   return {
     onEvent: (event) => {
       if (event.kind === "layer") lines.onLayer(event);

@@ -9,9 +9,12 @@ import { addCopyCommands } from "./commands/copies.js";
 import { addDiskUsage } from "./commands/disk-usage.js";
 import { addImageCommands } from "./commands/images.js";
 import { addInspect } from "./commands/inspect.js";
+import { addInteractCommands } from "./commands/interact.js";
+import { addLifecycleCommands } from "./commands/lifecycle.js";
 import { addMountCommands } from "./commands/mounts.js";
 import { addContainerPrune, addImagePrune, addSystemPrune } from "./commands/prune.js";
 import { addRegistryCommands, addTransferCommands } from "./commands/registry.js";
+import { addRunCommands } from "./commands/run.js";
 import { addStoreCommands } from "./commands/store.js";
 
 const EXAMPLES = `
@@ -34,6 +37,8 @@ export function buildProgram(): Command {
     .option("--root <dir>", "the store (default: $STRATA_ROOT, /var/lib/strata as root)")
     .option("--debug", "print the stack of an error")
     .helpCommand(false)
+    // What stands after the image or container is its own: `run alpine ls --debug`.
+    .enablePositionalOptions()
     .showHelpAfterError('Run "strata --help" for more.')
     .addHelpText("after", EXAMPLES);
   addTransferCommands(program);
@@ -41,6 +46,9 @@ export function buildProgram(): Command {
   addArchiveCommands(program);
   addImageCommands(program, { list: "images", remove: "rmi" });
   addInspect(program);
+  addRunCommands(program);
+  addLifecycleCommands(program);
+  addInteractCommands(program);
   addMountCommands(program);
   addChangeCommands(program);
   addCopyCommands(program);

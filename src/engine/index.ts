@@ -1,8 +1,11 @@
 // The door of engine/: every verb with its request and result.
 
 export { isWebAddress } from "../registry/index.js";
+
+export { StartError, type StartStatus } from "../runtime/start-error.js";
 export type { CheckReport } from "../store/index.js";
 export { check, type RepairReport, repair } from "./check.js";
+
 export {
   type CommitDirectoryRequest,
   type CommitOptions,
@@ -11,6 +14,30 @@ export {
   commit,
   commitDirectory,
 } from "./commit.js";
+export {
+  type AttachedContainer,
+  type AttachRequest,
+  attach,
+} from "./container/attach.js";
+export { containerConfig } from "./container/config-file.js";
+export { type CreateRequest, create, type PullPolicy } from "./container/create.js";
+export { type ExecRequest, exec } from "./container/exec.js";
+export { type LogLine, type LogsRequest, logs } from "./container/logs.js";
+export type { Attachment } from "./container/monitor-job.js";
+export type { StartOptions } from "./container/prepare-start.js";
+export { type PresentState, presentState, type ShownStatus } from "./container/present-state.js";
+export type { RunOptions } from "./container/run-options.js";
+export type { MonitorSession, ProgramSession } from "./container/session.js";
+export { type StartedContainer, start } from "./container/start.js";
+export {
+  exitCodeOf,
+  type KillRequest,
+  kill,
+  restart,
+  type StopRequest,
+  stop,
+  wait,
+} from "./container/stop.js";
 export {
   type ContainerPruneRequest,
   containerPrune,

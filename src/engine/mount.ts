@@ -2,7 +2,7 @@
 // read-only. A container that exists is mounted again with all its changes.
 
 import { EngineError } from "../errors.js";
-import { type FuseDriver, mountInProcess } from "../fuse/index.js";
+import { type FuseDriver, type MountJob, mountInProcess } from "../fuse/index.js";
 import type { Container, ImageRecord, Store } from "../store/index.js";
 import { features } from "../sys/index.js";
 import { checkMountPoint } from "./mount-point.js";
@@ -81,6 +81,38 @@ async function hasContainer(store: Store, text: string): Promise<boolean> {
   return all.some(({ id, name }) => name === text || (text.length >= 4 && id.startsWith(text)));
 }
 
+/**
+ * What a container's mount process is to do. `target`: an absolute path, links resolved. Throws
+ * EngineError DATA_LOSS.
+ */
+export async function mountJobOf(
+  store: Store,
+  container: Container,
+  target: string,
+  options: Pick<MountJob, "readOnly" | "driver" | "copyUp" | "volatile"> = {},
+): Promise<MountJob> {
+  const { upper, work, log } = store.containers.paths(container.id);
+  const layers = await layersOf(store, container.chain);
+  const lowers = layers.map(({ chainId }) => store.layers.path(chainId));
+  const formats = [store.layers.format, ...layers.map(({ format }) => format)];
+  const isRecorded = formats.some(({ ownership }) => ownership === "override");
+  return {
+    target,
+    source: `strata:${container.name}`,
+    logFile: log,
+    // The store's layers have none: apply made them whiteouts of the overlay.
+    whFiles: false,
+    ownership: isRecorded ? "override" : "native",
+    // In a namespace of one's own the user is root, and the kernel's checks are right.
+    permissions: isRecorded && !features().mount ? "owner-only" : "checked",
+    lowers,
+    // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
+    upper,
+    work,
+    ...options,
+  };
+}
+
 async function mountContainer(
   store: Store,
   container: Container,
@@ -96,28 +128,13 @@ async function mountContainer(
       `Cannot mount container "${container.name}": it is mounted on ${mounted.target} already`,
     );
   }
-  const { upper, work, log } = store.containers.paths(id);
-  const layers = await layersOf(store, container.chain);
-  const lowers = layers.map(({ chainId }) => store.layers.path(chainId));
-  const formats = [store.layers.format, ...layers.map(({ format }) => format)];
-  const isRecorded = formats.some(({ ownership }) => ownership === "override");
-  const { pid, notice } = await mountInProcess({
-    target,
-    source: `strata:${container.name}`,
-    logFile: log,
-    // The store's layers have none: apply made them whiteouts of the overlay.
-    whFiles: false,
-    ownership: isRecorded ? "override" : "native",
-    // In a namespace of one's own the user is root, and the kernel's checks are right.
-    permissions: isRecorded && !features().mount ? "owner-only" : "checked",
-    lowers,
-    // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
-    upper,
-    work,
-    readOnly: request.readOnly === true,
-    ...(request.driver === undefined ? {} : { driver: request.driver }),
-    ...(request.copyUp === undefined ? {} : { copyUp: request.copyUp }),
-  });
+  const { pid, notice } = await mountInProcess(
+    await mountJobOf(store, container, target, {
+      readOnly: request.readOnly === true,
+      ...(request.driver === undefined ? {} : { driver: request.driver }),
+      ...(request.copyUp === undefined ? {} : { copyUp: request.copyUp }),
+    }),
+  );
   await store.containers.setMounted(id, { target, pid });
   return { container, target, pid, ...(notice === undefined ? {} : { notice }) };
 }

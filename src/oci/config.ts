@@ -53,7 +53,8 @@ function optionalStrings(fields: JsonFields, key: string): readonly string[] | u
   return fields.has(key) ? fields.strings(key) : undefined;
 }
 
-function parseRunConfig(fields: JsonFields): RunConfig {
+/** Reads the "config" of an image config; throws EngineError DATA_LOSS. */
+export function parseRunConfig(fields: JsonFields): RunConfig {
   return {
     user: fields.string("User") ?? "",
     exposedPorts: Object.keys(fields.object("ExposedPorts").raw),

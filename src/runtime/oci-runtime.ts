@@ -22,8 +22,13 @@ const NO_STREAMS: StandardStreams = ["ignore", "ignore", "ignore"];
 export interface ProcessPlaces {
   /** The runtime writes the process's pid there. */
   readonly pidFile: string;
-  /** A unix socket that is sent the terminal's master end; without it `streams` are used. */
+  /**
+   * A unix socket that is sent the terminal's master end, relative to `cwd`; without it `streams` are
+   * used.
+   */
   readonly consoleSocket?: string;
+  /** The runtime's own working directory. */
+  readonly cwd?: string;
   readonly streams?: StandardStreams;
 }
 
@@ -61,7 +66,7 @@ export class OciRuntime {
   /** Makes the container's process, which waits for start(). Throws StartError. */
   async create(id: string, bundle: string, places: ProcessPlaces): Promise<void> {
     const words = ["create", "--bundle", bundle, ...placeWords(places), id];
-    const failed = await this.call(words, { cwd: bundle, streams: places.streams ?? NO_STREAMS });
+    const failed = await this.call(words, places);
     if (failed !== undefined) throw new StartError(`container "${id.slice(0, 12)}"`, failed);
   }
 
@@ -77,7 +82,7 @@ export class OciRuntime {
    */
   async exec(id: string, processFile: string, places: ProcessPlaces): Promise<void> {
     const words = ["exec", "--detach", "--process", processFile, ...placeWords(places), id];
-    const failed = await this.call(words, { streams: places.streams ?? NO_STREAMS });
+    const failed = await this.call(words, places);
     if (failed !== undefined) throw new StartError("the program", failed);
   }
 

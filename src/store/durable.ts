@@ -15,12 +15,16 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Replaces the file `directory`/`name`: after a crash it holds the old bytes or the new ones. */
+/**
+ * Replaces the file `directory`/`name`: after a crash it holds the old bytes or the new ones. With
+ * `isLasting` false nothing is synced: for what a crash of the machine makes untrue anyway.
+ */
 export async function replaceFile(
   tmp: string,
   directory: string,
   name: string,
   bytes: Uint8Array | string,
+  isLasting = true,
 ): Promise<void> {
   const path = join(directory, name);
   const aside = scratchPath(tmp, "file");
@@ -28,12 +32,12 @@ export async function replaceFile(
     const handle = await open(aside, "wx", 0o644);
     try {
       await handle.writeFile(bytes);
-      await handle.sync();
+      if (isLasting) await handle.sync();
     } finally {
       await handle.close();
     }
     await rename(aside, path);
-    await syncDirectory(directory);
+    if (isLasting) await syncDirectory(directory);
   } catch (error) {
     await rm(aside, { force: true });
     throw asFsError(error, "write", path);

@@ -32,5 +32,6 @@ export * from "./rename.js";
 export * from "./stat.js";
 export * from "./statfs.js";
 export * from "./terminal.js";
+export * from "./unix-socket.js";
 export * from "./xattr.js";
 export * from "./zstd.js";

@@ -30,6 +30,8 @@ export interface MountedProcess {
   readonly driver: FuseDriver;
   /** What the user should know of this mount: one line. */
   readonly notice?: string;
+  /** When the mount process ends; told only while this process lives. */
+  readonly ended: Promise<void>;
 }
 
 /**
@@ -62,7 +64,7 @@ export async function mountInProcess(job: MountJob): Promise<MountedProcess> {
     }
     child.unref();
     const { driver, notice } = report;
-    const mounted = { pid: child.pid ?? 0, target: job.target, driver };
+    const mounted = { pid: child.pid ?? 0, target: job.target, driver, ended: exited };
     return notice === undefined ? mounted : { ...mounted, notice };
   } finally {
     closeSync(log);

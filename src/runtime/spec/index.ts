@@ -26,6 +26,7 @@ export {
   grantedCapabilities,
   normalizeCapabilities,
 } from "./capabilities.js";
+export { type ExecProcessRequest, execProcess } from "./exec.js";
 export { type HostFacts, isUnprivileged } from "./host-facts.js";
 export type { EngineMount } from "./mounts.js";
 export { containerEnvironment, containerWords, DEFAULT_PATH, replaceVariables } from "./process.js";

@@ -1,0 +1,44 @@
+// What a container was asked to be, as it lies in its directory.
+
+import { readFile } from "node:fs/promises";
+import { hasCode } from "../../node-errors.js";
+import { parseJson } from "../../oci/index.js";
+import {
+  type ContainerConfig,
+  parseContainerConfig,
+  plainContainer,
+  serializeContainerConfig,
+} from "../../runtime/index.js";
+import { replaceFile } from "../../store/durable.js";
+import type { Container, Store } from "../../store/index.js";
+import { placesOf } from "./file-names.js";
+
+/**
+ * A container that was only mounted was asked for nothing: it runs what its image says. Throws
+ * EngineError DATA_LOSS.
+ */
+export async function readConfig(store: Store, container: Container): Promise<ContainerConfig> {
+  const { config: path } = placesOf(store, container.id);
+  try {
+    return parseContainerConfig(parseJson(await readFile(path), path), path);
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+  }
+  const image = await store.image(container.manifest);
+  return { ...plainContainer(), imageDefaults: image.config.run.raw };
+}
+
+/** Throws FsError. */
+export async function writeConfig(
+  store: Store,
+  container: Container,
+  config: ContainerConfig,
+): Promise<void> {
+  const { home } = placesOf(store, container.id);
+  await replaceFile(`${store.root}/tmp`, home, "config.json", serializeContainerConfig(config));
+}
+
+/** What a container was asked to be, by its name or ID. Throws EngineError NOT_FOUND, DATA_LOSS. */
+export async function containerConfig(store: Store, name: string): Promise<ContainerConfig> {
+  return await readConfig(store, await store.containers.get(name));
+}
