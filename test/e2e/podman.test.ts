@@ -24,7 +24,10 @@ cgroup_manager="cgroupfs"
 events_logger="file"
 `;
 
-/** What containers do, and what is printed of it; $P and $B are the two programs. */
+/**
+ * What containers do, and what is printed of it; $P and $B are the two programs, $APART what enters
+ * podman's own namespace.
+ */
 const WORK = `
 $P import -q rootfs.tar localhost/base >/dev/null
 $P run --name one localhost/base /bin/sh -c 'rm -r /srv; mkdir /srv; echo x >/srv/x; chown 5:6 /srv/x; mv /opt/tree /opt/moved; ln /srv/x /srv/y; rm /etc/gone; chmod 4755 /bin/su'
@@ -39,7 +42,7 @@ printf 'FROM localhost/three\\nRUN ["/bin/sh", "-c", "cat /opt/new; rm /opt/new;
 $P build --isolation chroot --network host -q -t localhost/four -f Containerfile context >/dev/null
 $P run --rm localhost/four /bin/sh -c 'ls -A /opt /opt/new'
 $P save -q -o four.tar localhost/four
-m=$($P image mount localhost/four); ls $m/srv; $P image unmount localhost/four >/dev/null
+$APART sh -c "m=\\$($P image mount localhost/four); ls \\$m/srv; $P image unmount localhost/four >/dev/null"
 $P rm -a -f -t 0 >/dev/null
 `;
 
@@ -58,7 +61,7 @@ echo deep >rootfs/opt/tree/deep/file; touch rootfs/etc/gone rootfs/etc/kept root
 tar -C rootfs --owner 0 --group 0 -cf rootfs.tar .
 `;
 
-async function prepare(directory: string): Promise<string> {
+async function prepare(directory: string, apart = ""): Promise<string> {
   await run("sh", ["-ec", ROOTFS], { cwd: directory });
   writeFileSync(join(directory, "containers.conf"), CONTAINERS_CONF);
   const storage = `driver = "overlay"\ngraphroot = "${directory}/graph"\nrunroot = "${directory}/run"`;
@@ -72,7 +75,8 @@ cd ${directory}
 export HOME=${directory}/home XDG_RUNTIME_DIR=${directory}/home
 export CONTAINERS_CONF=${directory}/containers.conf CONTAINERS_STORAGE_CONF=${directory}/storage.conf
 P='podman ${programs}'
-B='buildah ${programs}'`;
+B='buildah ${programs}'
+APART="${apart}"`;
   mkdirSync(join(directory, "home"));
   writeFileSync(script, `${header}\n${WORK}`);
   return script;
@@ -149,5 +153,50 @@ test("strata-overlay: podman and buildah work with it in a user namespace", {
     const entered = ["-m", "--propagation", "private", "sh", "-ec"];
     const whole = [...entered, namespaceScript(directory, script)];
     await expectWork(directory, await run("unshare", whole, { timeoutMs: TIMEOUT_MS }));
+  });
+});
+
+/** Nobody on the host: podman asks for the name of its user. */
+const USER = 34_567;
+
+/**
+ * Runs a script as a user who has a range of subordinate ids, as on any machine that podman is
+ * installed on: newuidmap(1) reads them. The host's own files are covered, and what podman leaves
+ * running ends with its process namespace.
+ */
+function userScript(directory: string, script: string): string {
+  const covered = ["passwd", "subuid", "subgid"];
+  const covers = covered.map((name) => `mount --bind ${directory}/etc/${name} /etc/${name}`);
+  return `
+mkdir etc; cp /etc/passwd etc; echo 'strata:x:${USER}:${USER}::${directory}/home:/bin/sh' >>etc/passwd
+echo strata:${FIRST_ID}:${IDS} | tee etc/subuid >etc/subgid
+mount --make-rshared /
+mount --bind fuse /dev/fuse
+${covers.join("\n")}
+setpriv --reuid ${USER} --regid ${USER} --clear-groups sh ${script}`;
+}
+
+test("strata-overlay: rootless podman and buildah work with it, with a range of subordinate ids", {
+  skip: skip || missing("newuidmap", "newgidmap", "setpriv"),
+  timeout: TIMEOUT_MS,
+}, async (t) => {
+  await withLayers([], async (directory) => {
+    const script = await prepare(directory, "$P unshare");
+    await run("mknod", [join(directory, "fuse"), "c", "10", "229"]);
+    chmodSync(join(directory, "fuse"), 0o666);
+    await run("chown", ["-R", `${USER}:${USER}`, directory]);
+    const asUser = ["--reuid", String(USER), "--regid", String(USER), "--clear-groups"];
+    if ((await tryRun("setpriv", [...asUser, STRATA_OVERLAY, "--version"])).status !== 0) {
+      t.skip(`user ${USER} may not read ${STRATA_OVERLAY}`);
+      return;
+    }
+    const entered = ["-m", "-p", "--fork", "--mount-proc", "--propagation", "private", "sh", "-ec"];
+    const whole = [...entered, userScript(directory, script)];
+    const printed = await run("unshare", whole, { cwd: directory, timeoutMs: TIMEOUT_MS });
+    await expectWork(directory, printed);
+    const owners = await run("sh", ["-c", "find graph -printf '%U\\n' | sort -un | wc -l"], {
+      cwd: directory,
+    });
+    ok(Number(owners) > 1, "files have owners of the range");
   });
 });

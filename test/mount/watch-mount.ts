@@ -21,7 +21,8 @@ export async function watchMount(
   try {
     return await watchCases({ ...options, root: job.target, abort });
   } finally {
-    execFileSync("umount", ["--lazy", job.target]);
+    if (process.geteuid?.() === 0) execFileSync("umount", ["--lazy", job.target]);
+    else execFileSync("fusermount3", ["-u", "-z", job.target]);
     await gone(pid);
   }
 }

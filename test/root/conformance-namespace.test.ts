@@ -13,6 +13,7 @@ import { missing, needsRoot } from "../e2e/run-program.js";
 import { fingerprint, makeLowers, subfolder } from "../mount/case-trees.js";
 import type { NamespaceRequest } from "../mount/cases-in-namespace.js";
 import { runInNamespace } from "../mount/namespace.js";
+import { refusedWithoutRoot } from "../mount/refused-without-root.js";
 import { type CaseResult, describeFailures, report } from "../mount/watch-cases.js";
 import { Disk, lacksDisk } from "./loop-disk.js";
 
@@ -44,24 +45,6 @@ async function passPlainly(root: string, failed: readonly CaseResult[]): Promise
   return plain.filter(({ state }) => state === "passed").map(({ name }) => name);
 }
 
-/** Nobody makes or opens device nodes there, so none is copied up either; as in overlayfs. */
-const ABOUT_DEVICES = /\b(of )?null\b|\bdevice\b/;
-
-/**
- * They change the file "attributes", whose security.label nobody there may set on a copy: refused, as
- * by overlayfs, rather than lost.
- */
-const ABOUT_LABELS = [
-  "copy-up: opening for writing changes nothing that can be seen",
-  "XATTR_CREATE: of one that is there is EEXIST",
-  "XATTR_REPLACE: of one that is not there is ENODATA",
-  "removexattr: of one that is not there is ENODATA",
-];
-
-function isRefusedThere(name: string): boolean {
-  return ABOUT_DEVICES.test(name) || ABOUT_LABELS.includes(name);
-}
-
 test(
   "conformance: in a user namespace all passes that passes there on a plain directory",
   options,
@@ -81,7 +64,9 @@ test(
     const failed = results.filter(({ state }) => state === "failed");
     const passPlain = await passPlainly(subfolder(folder, "plain"), failed);
     for (const { name } of failed) t.diagnostic(`fails: ${name}`);
-    const wrong = failed.filter(({ name }) => passPlain.includes(name) && !isRefusedThere(name));
+    const wrong = failed.filter(
+      ({ name }) => passPlain.includes(name) && refusedWithoutRoot(name) === undefined,
+    );
     equal(describeFailures(wrong), "");
     equal(fingerprint(lowers.folder), lowers.fingerprint);
   },
