@@ -87,7 +87,8 @@ test(
     const failed = results.filter(({ state }) => state === "failed");
     const passPlain = await passPlainly(folder, failed);
     const here = failed.filter(({ name }) => passPlain.includes(name));
-    for (const { name } of here) t.diagnostic(`fails here only: ${name}: ${refusedWithoutRoot(name)}`);
+    for (const { name } of here)
+      t.diagnostic(`fails here only: ${name}: ${refusedWithoutRoot(name)}`);
     equal(describeFailures(here.filter(({ name }) => refusedWithoutRoot(name) === undefined)), "");
     equal(fingerprint(lowers.folder), before);
   },
