@@ -98,7 +98,7 @@ export function replaceConfig(
 }
 
 /** The history with a line for each layer, so that the next line is that of the next layer. */
-function wholeHistory(image: ImageDocuments): readonly unknown[] {
+export function wholeHistory(image: ImageDocuments): readonly unknown[] {
   const { history, diffIds, raw } = configOf(image);
   const told = history.filter((entry) => !entry.emptyLayer).length;
   const lines = Array.isArray(raw["history"]) ? (raw["history"] as readonly unknown[]) : [];

@@ -6,6 +6,9 @@ import type { ByteString, LayerPath } from "../path.js";
 import type { Stat } from "../sys/index.js";
 import type { LayerFile } from "./layer.js";
 
+/** The bytes of a file while they are written out. */
+export type DiffContent = Pick<LayerFile, "read" | "close">;
+
 /** A file of the layer with all that it is. */
 export interface DiffFile {
   readonly kind: "entry";
@@ -17,7 +20,7 @@ export interface DiffFile {
   /** Another name, earlier in this stream, of the same inode: then there is no content. */
   readonly hardlinkOf?: LayerPath;
   /** Of a regular file: opened when it is written; the writer closes it. Absent means empty. */
-  readonly content?: () => LayerFile;
+  readonly content?: () => DiffContent;
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   readlinkAt,
   type Stat,
   statAt,
+  tryStatAt,
 } from "../sys/index.js";
 import { NO_XATTRS } from "../tar/entry.js";
 import type { Ownership } from "./attributes.js";
@@ -26,7 +27,7 @@ import { DescriptorFile } from "./descriptor-file.js";
 import { overridden } from "./directory-file.js";
 import type { LayerFile } from "./layer.js";
 import { parseOverride } from "./override-stat.js";
-import { ROOT_NAME, type TreeNode } from "./tree.js";
+import { type FindableNode, ROOT_NAME } from "./tree.js";
 import { isPrivateXattr, OVERRIDE_STAT } from "./whiteout.js";
 
 const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
@@ -45,7 +46,7 @@ export interface DirectoryTreeOptions {
 export function directoryTree(
   path: string,
   options: DirectoryTreeOptions = {},
-): TreeNode & Disposable {
+): FindableNode & Disposable {
   const fd = openAt(AT_FDCWD, bytesOf(path), O_RDONLY | O_DIRECTORY);
   return new HostRoot(new OpenDirectories(fd, options.ownership === "override"));
 }
@@ -88,7 +89,7 @@ class OpenDirectories {
   }
 }
 
-class HostNode implements TreeNode {
+class HostNode implements FindableNode {
   readonly name: Name;
   readonly parent: HostNode | undefined;
   readonly directories: OpenDirectories;
@@ -119,7 +120,12 @@ class HostNode implements TreeNode {
     return value === undefined ? stat : overridden(stat, parseOverride(value));
   }
 
-  children(): TreeNode[] {
+  child(name: Name): HostNode | undefined {
+    const stat = tryStatAt(this.directories.fdOf(this), name);
+    return stat === undefined ? undefined : new HostNode(name, this, this.directories);
+  }
+
+  children(): HostNode[] {
     using fresh = new Descriptor(openAt(this.directories.fdOf(this), HERE, DIRECTORY));
     return readDirents(fresh.fd)
       .sort((a, b) => compareBytes(a.name, b.name))

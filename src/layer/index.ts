@@ -12,7 +12,7 @@ export { clampDiff } from "./clamp-diff.js";
 export { type ChangeKind, type CompareOptions, changeKinds, compareTrees } from "./compare.js";
 export { type CopyIntoOptions, type CopyTarget, copyInto } from "./copy-into.js";
 export { DescriptorFile } from "./descriptor-file.js";
-export type { DiffEntry, DiffFile } from "./diff.js";
+export type { DiffContent, DiffEntry, DiffFile } from "./diff.js";
 export { diffDirectory } from "./diff-layer.js";
 export {
   type DirectoryLayerOptions,
@@ -29,8 +29,9 @@ export { type MemoryLayerOptions, MemoryUpper, memoryLayer } from "./memory-uppe
 export { openDirectoryUpper } from "./open-upper.js";
 export * from "./override-stat.js";
 export { removeTree } from "./remove-tree.js";
-export type { TreeNode } from "./tree.js";
+export type { FindableNode, TreeNode } from "./tree.js";
 export type { DirectoryUpperOptions } from "./upper-options.js";
 export * from "./whiteout.js";
 export { type WholeTreeOptions, wholeTree } from "./whole-tree.js";
 export { type WrittenDiff, writeDiff, writeEntries } from "./write-diff.js";
+export { writeLayer } from "./write-layer.js";

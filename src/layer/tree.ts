@@ -28,3 +28,10 @@ export interface TreeNode {
 
 /** The name of every root. */
 export const ROOT_NAME = "" as Name;
+
+/** A tree in which single names can be looked up, without listing their directories. */
+export interface FindableNode extends TreeNode {
+  /** Of a directory only: undefined when there is no such name. */
+  child(name: Name): FindableNode | undefined;
+  children(): FindableNode[];
+}

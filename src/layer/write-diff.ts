@@ -110,7 +110,8 @@ async function writeFile(writer: TarWriter, file: DiffFile, buffer: Uint8Array):
   if (member.sizeBytes > 0) await writeContent(writer, file, buffer);
 }
 
-function fileMember(file: DiffFile): TarEntry {
+/** A file of a diff as a member of an archive. */
+export function fileMember(file: DiffFile): TarEntry {
   const { stat } = file;
   const type = file.hardlinkOf === undefined ? typeOf(stat.mode) : "hardlink";
   const device = isDevice(stat.mode) && type !== "hardlink";

@@ -2,7 +2,7 @@
 // whole image leaves nothing behind.
 
 import type { LayerFile } from "../layer/index.js";
-import type { TreeNode } from "../layer/tree.js";
+import type { FindableNode } from "../layer/tree.js";
 import { xattrsOf } from "../layer/xattrs.js";
 import { type ByteString, compareBytes, type Name } from "../path.js";
 import { O_RDONLY, type Stat } from "../sys/index.js";
@@ -15,7 +15,7 @@ import { forEachEntry } from "./readdir.js";
 import type { Union } from "./union.js";
 
 /** One name of the merged tree as it was when its directory was listed. */
-export class MergedTreeNode implements TreeNode {
+export class MergedTreeNode implements FindableNode {
   readonly name: Name;
   readonly #union: Union;
   readonly #node: Node;
@@ -30,7 +30,13 @@ export class MergedTreeNode implements TreeNode {
     return statOf(this.#union, this.#node);
   }
 
-  children(): TreeNode[] {
+  child(name: Name): MergedTreeNode | undefined {
+    if (!this.#node.isDirectory) return undefined;
+    const node = this.#union.nodes.detached(this.#node, name);
+    return node === undefined ? undefined : new MergedTreeNode(this.#union, node, name);
+  }
+
+  children(): MergedTreeNode[] {
     const union = this.#union;
     return childrenOf(union, this.#node).map(
       (child) => new MergedTreeNode(union, child, child.name),

@@ -6,7 +6,7 @@ import { assert } from "../assert.js";
 import { errno, FsError } from "../errors.js";
 import type { DiffEntry } from "../layer/diff.js";
 import type { AttrChange, Layer, NewInode, UpperLayer } from "../layer/index.js";
-import { ROOT_NAME, type TreeNode } from "../layer/tree.js";
+import { type FindableNode, ROOT_NAME } from "../layer/tree.js";
 import { type ByteString, type Name, textOf } from "../path.js";
 import {
   FS_APPEND_FL,
@@ -344,7 +344,7 @@ export class Overlay {
   }
 
   /** The merged tree to walk. */
-  tree(): TreeNode {
+  tree(): FindableNode {
     return new MergedTreeNode(this.#union, this.root, ROOT_NAME);
   }
 

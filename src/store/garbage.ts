@@ -1,4 +1,4 @@
-// Garbage collection: everything that neither index.json nor a container leads to. It runs under the
+// Garbage collection: everything that neither index.json nor a container nor the cache of builds leads to. It runs under the
 // exclusive lock, so that nobody is adding anything; what lies in tmp/ is left from dead processes.
 
 import { lstat, readdir } from "node:fs/promises";
@@ -75,7 +75,7 @@ export async function collectGarbage(
   }
 }
 
-/** What index.json and the containers lead to; "containers": what these alone do. */
+/** What index.json, the containers and the cache of builds lead to; "containers": what these alone do. */
 export async function neededBy(store: Store, roots: "all" | "containers" = "all"): Promise<Needed> {
   const everything = (await store.containers.damaged()).size > 0;
   const needed: Needed = { everything, blobs: new Set(), layers: new Set() };
@@ -85,6 +85,11 @@ export async function neededBy(store: Store, roots: "all" | "containers" = "all"
   for (const container of await store.containers.list()) {
     for (const chainId of container.chain) needed.layers.add(chainId);
     await follow(store.blobs, container.manifest, needed);
+  }
+  for (const { layer } of roots === "all" ? await store.buildCache.list() : []) {
+    if (layer === undefined) continue;
+    needed.blobs.add(layer.diffId);
+    needed.layers.add(layer.chainId);
   }
   return needed;
 }

@@ -2,6 +2,7 @@
 
 export { type BlobExpectation, BlobWriter, type WriterOptions } from "./blob-writer.js";
 export { type BlobInfo, BlobStore, type ReadOptions } from "./blobs.js";
+export { BuildCache, type CachedStep, type ListedStep } from "./build-cache.js";
 export type { CheckFinding, CheckReport } from "./check.js";
 export {
   type Container,
@@ -25,5 +26,7 @@ export { PackedBlobs } from "./packed-blobs.js";
 export { type ReferenceEntry, ReferenceStore } from "./references.js";
 export type { RepairedItem } from "./repair.js";
 export { defaultRoot } from "./root.js";
+export { ScratchDirectory } from "./scratch-directory.js";
+export { isInUse } from "./scratch-name.js";
 export { Store, type StoreOptions } from "./store.js";
 export type { UnpackImageOptions } from "./unpack-image.js";

@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { assert } from "../assert.js";
 import { type ChainId, chainIds, type DiffId, hexOf, isDigest } from "../digest.js";
 import { EngineError, errno, FsError } from "../errors.js";
+import type { Attributes } from "../layer/index.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
+import type { LayerPath } from "../path.js";
 import { syncfsLater } from "../sys/index.js";
 import { syncDirectory } from "./durable.js";
+import { impliedBy } from "./implied-directory.js";
 import type { LayerFormat } from "./layer-format.js";
 import type { LockFile } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
@@ -34,6 +37,9 @@ export interface LayerRequest {
   open(): AsyncIterable<Uint8Array>;
   readonly progress?: UnpackProgress;
 }
+
+/** What the layers below say of a directory; undefined: nothing. */
+export type ImpliedDirectory = (path: LayerPath) => Attributes | undefined;
 
 const INFO_FILE = "layer.json";
 
@@ -124,6 +130,11 @@ export class LayerStore {
     await rename(tree, join(aside, "diff"));
     await this.#publish(aside, { ...layer, format: this.format });
     return true;
+  }
+
+  /** What a layer above this chain (base first) shows of directories that it does not describe. */
+  implied(chain: readonly ChainId[]): { impliedDirectory: ImpliedDirectory } {
+    return { impliedDirectory: impliedBy(chain.toReversed().map((lower) => this.path(lower))) };
   }
 
   /** The chain IDs of all unpacked layers. */

@@ -6,6 +6,7 @@ import { EngineError } from "../errors.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
 import { BlobStore } from "./blobs.js";
+import { BuildCache } from "./build-cache.js";
 import { type CheckReport, checkStore } from "./check.js";
 import { ContainerStore } from "./containers.js";
 import { replaceFile } from "./durable.js";
@@ -18,6 +19,7 @@ import { PackedBlobs } from "./packed-blobs.js";
 import { ReferenceStore } from "./references.js";
 import { type RepairedItem, repairStore } from "./repair.js";
 import { defaultRoot } from "./root.js";
+import { ScratchDirectory } from "./scratch-directory.js";
 import { type UnpackImageOptions, unpackImage } from "./unpack-image.js";
 
 /** How a store is opened. */
@@ -33,7 +35,7 @@ const PRIVATE_FOLDERS = ["layers", "containers", "tmp"];
 /** What a store that another process is just making may hold already. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
   ...["oci-layout", "index.json", "blobs", "layers", "containers", "tmp"],
-  ...["lock", "names.lock", "packed.json", "lost+found"],
+  ...["lock", "names.lock", "packed.json", "lost+found", "build"],
 ]);
 
 /** Everything on the disk. Any number of processes may have one store open. */
@@ -45,6 +47,7 @@ export class Store {
   readonly layers: LayerStore;
   readonly containers: ContainerStore;
   readonly packed: PackedBlobs;
+  readonly buildCache: BuildCache;
   /**
    * Who adds blobs or layers, or reads an image to use it later, holds it shared until a reference
    * or a container protects them; who removes holds it exclusively.
@@ -61,6 +64,7 @@ export class Store {
     this.layers = new LayerStore(root, this.lock, format);
     this.containers = new ContainerStore(root, names, this.layers);
     this.packed = new PackedBlobs(root, names);
+    this.buildCache = new BuildCache(root, this.blobs);
     this.#images = new ImageStore(this.blobs, this.references, this.layers);
   }
 
@@ -105,6 +109,11 @@ export class Store {
   /** Unpacks what is missing of an image's layers. The directories are returned base first. */
   async unpack(image: StoredImage, options: UnpackImageOptions = {}): Promise<string[]> {
     return await unpackImage(this.layers, image, options);
+  }
+
+  /** A directory for work whose result may become a part of the store. Dispose of it. */
+  async scratch(kind: string): Promise<ScratchDirectory> {
+    return await ScratchDirectory.make(join(this.root, "tmp"), kind);
   }
 
   /** Removes (or only lists, `dryRun`) what no reference and no container needs. */
