@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { manifestFile } from "../program-files.js";
 import { addArchiveCommands } from "./commands/archives.js";
+import { addBuildCommands } from "./commands/build.js";
 import { addChangeCommands } from "./commands/changes.js";
 import { addCopyCommands } from "./commands/copies.js";
 import { addDiskUsage } from "./commands/disk-usage.js";
@@ -25,6 +26,7 @@ Examples:
   strata diff web                        what was changed
   strata commit -m "add nginx" web site  the changes become a layer of a new image
   strata unmount /mnt
+  strata build -t app .                  build an image from a Dockerfile
   strata save -o site.tar site           write it for docker, podman, skopeo
 
 Run "strata COMMAND --help" for the options of a command.`;
@@ -51,6 +53,7 @@ export function buildProgram(): Command {
   addInteractCommands(program);
   addMountCommands(program);
   addChangeCommands(program);
+  addBuildCommands(program);
   addCopyCommands(program);
   addStoreCommands(program);
   addImageGroup(program);

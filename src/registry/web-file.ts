@@ -10,6 +10,8 @@ import { TransferError } from "./transfer-error.js";
 export interface WebFile extends Disposable {
   readonly body: AsyncGenerator<Uint8Array>;
   readonly sizeBytes: number | undefined;
+  /** Last-Modified, where the server says one. */
+  readonly modified: Date | undefined;
 }
 
 const MOST_REDIRECTS = 10;
@@ -47,8 +49,14 @@ function webFileOf(response: HttpResponse, client: HttpClient): WebFile {
   return {
     body: bodyOf(response),
     sizeBytes: response.lengthBytes,
+    modified: dateOf(response.header("last-modified")),
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
+}
+
+function dateOf(text: string | undefined): Date | undefined {
+  const time = Date.parse(text ?? "");
+  return Number.isNaN(time) ? undefined : new Date(time);
 }
 
 async function* bodyOf(response: HttpResponse): AsyncGenerator<Uint8Array> {

@@ -24,6 +24,7 @@ export { type HeldLock, LockFile, type LockMode, type LockOptions } from "./lock
 export type { MountState } from "./mount-state.js";
 export { PackedBlobs } from "./packed-blobs.js";
 export { type ReferenceEntry, ReferenceStore } from "./references.js";
+export { removeDirectory as removeStoreDirectory } from "./remove-directory.js";
 export type { RepairedItem } from "./repair.js";
 export { defaultRoot } from "./root.js";
 export { ScratchDirectory } from "./scratch-directory.js";

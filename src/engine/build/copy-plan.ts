@@ -49,6 +49,7 @@ export class CopyPlan {
   readonly #roots = new Map<Name, Planned>();
   /** Sources are trees of their own: equal inode numbers in two of them mean nothing. */
   #source = 0;
+  #keepsOwners = false;
 
   constructor(below: FindableNode, attributes: CopyAttributes) {
     this.#below = below;
@@ -68,19 +69,25 @@ export class CopyPlan {
     this.#directory(path);
   }
 
-  /** Puts a source at a path; a directory's content goes into the directory that is there. */
-  place(path: LayerPath, entry: SourceEntry): void {
+  /**
+   * Puts a source at a path; a directory's content goes into the directory that is there. With
+   * `keepsOwners` the files keep the owners that they have. Throws SyntaxFault in docker's words.
+   */
+  place(path: LayerPath, entry: SourceEntry, keepsOwners = false): void {
     this.#source += 1;
+    this.#keepsOwners = keepsOwners;
     if (entry.children === undefined) this.#placeFile(path, entry);
     else this.#placeTree(path, entry, this.isDirectory(path));
   }
 
   /** Puts a directory itself, without what is in it. */
   placeDirectory(path: LayerPath, entry: SourceEntry): void {
+    this.#keepsOwners = false;
     this.#placeTree(path, { ...entry, children: [] }, this.isDirectory(path));
   }
 
   placeContent(path: LayerPath, { bytes, mode, mtime }: PlainContent): void {
+    this.#keepsOwners = false;
     const stat = this.#madeStat(S_IFREG | mode, mtime, bytes.length);
     const file: PlannedFile = {
       kind: "entry",
@@ -216,7 +223,7 @@ export class CopyPlan {
   #changed(stat: Stat): Stat {
     const { owner, mode } = this.#attributes;
     const changed = mode === undefined || isSymlink(stat.mode) ? stat.mode : mode(stat.mode);
-    return { ...stat, ...owner, mode: changed };
+    return { ...stat, ...(this.#keepsOwners ? {} : owner), mode: changed };
   }
 
   #madeStat(mode: number, mtime: Date, sizeBytes: number): Stat {
@@ -251,5 +258,5 @@ function bytesContent(bytes: Uint8Array): ReturnType<NonNullable<DiffFile["conte
 const NOTHING: Stat = {
   ...{ dev: 0, ino: 0n, nlink: 1, mode: 0, uid: 0, gid: 0, rdevMajor: 0, rdevMinor: 0 },
   ...{ sizeBytes: 0, blocks: 0, blksize: 0, atimeSec: 0, atimeNsec: 0, mtimeSec: 0, mtimeNsec: 0 },
-  ...{ ctimeSec: 0, ctimeNsec: 0, btimeSec: 0, btimeNsec: 0 },
+  ...{ ctimeSec: 0, ctimeNsec: 0, btimeSec: 0, btimeNsec: 0, attributes: 0 },
 };

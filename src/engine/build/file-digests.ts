@@ -61,7 +61,7 @@ export class FileDigests {
     this.filesRead += 1;
     this.#changed = true;
     const startedAt = Date.now();
-    const digest = await this.#read(node);
+    const digest = await this.read(node);
     const { ctimeSec, ctimeNsec } = node.stat();
     const isSettled = ctimeSec * 1000 + ctimeNsec / 1e6 < startedAt - TICK_MS;
     if (isSettled) this.#known.set(path, { identity, digest, age: 0 });
@@ -69,7 +69,8 @@ export class FileDigests {
     return digest;
   }
 
-  async #read(node: FindableNode): Promise<string> {
+  /** Without remembering anything: of a file that lies elsewhere. Throws FsError. */
+  async read(node: FindableNode): Promise<string> {
     const hash = createHash("sha256");
     const file = node.open();
     try {

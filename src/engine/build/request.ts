@@ -41,8 +41,8 @@ export interface BuildRequest {
   readonly squash?: boolean;
   readonly secrets?: readonly BuildSecret[];
   readonly output?: BuildOutput;
-  /** A RUN that failed leaves its files mounted for a shell before they go. */
-  readonly debugShell?: boolean;
+  /** A RUN that failed: a shell reads this, with its files, before they go. */
+  readonly debugShell?: { readonly stdin: Readable };
   readonly connection?: ConnectionOptions;
   /** Ends the build and everything that it has started. */
   readonly signal?: AbortSignal;

@@ -1,7 +1,7 @@
 // The files of a stage, read by this process: its layers, unpacked where they are not, as one tree.
 
 import { manifestOf } from "../../image/index.js";
-import type { FindableNode, Layer } from "../../layer/index.js";
+import { type FindableNode, type Layer, memoryLayer } from "../../layer/index.js";
 import { Overlay } from "../../overlay/index.js";
 import type { Store } from "../../store/index.js";
 import { layersOf, openStack } from "../stack.js";
@@ -27,7 +27,8 @@ export async function unpackStage(store: Store, state: StageState): Promise<void
 export async function openStage(store: Store, state: StageState): Promise<OpenTree> {
   await unpackStage(store, state);
   const stack = openStack(store, await layersOf(store, state.chain));
-  return treeOf(stack);
+  // FROM scratch: no layers are an empty root.
+  return treeOf(stack.length > 0 ? stack : [memoryLayer({ title: "scratch" })]);
 }
 
 function treeOf(stack: readonly Layer[]): OpenTree {

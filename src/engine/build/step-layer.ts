@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { chainIds, type DiffId } from "../../digest.js";
 import { type DiffEntry, writeLayer } from "../../layer/index.js";
 import type { ScratchDirectory, Store } from "../../store/index.js";
+import { clampedTime } from "../../tar/clamp-times.js";
 import type { BuiltLayer } from "./stage-state.js";
 
 /** The layer above `diffIds`; undefined when there are no entries. Throws FsError. */
@@ -51,15 +52,13 @@ export function nonEmpty(entries: Iterable<DiffEntry>): Iterable<DiffEntry> | un
   })();
 }
 
-/** No file of the layer is newer than `latest`. */
-export function* clampTimes(entries: Iterable<DiffEntry>, latest: Date): Generator<DiffEntry> {
-  const limitSec = Math.floor(latest.getTime() / 1000);
+/** No file of the layer is newer than `latestSec`; all stay as they are when that is undefined. */
+export function* clampEntries(
+  entries: Iterable<DiffEntry>,
+  latestSec: number | undefined,
+): Generator<DiffEntry> {
   for (const entry of entries) {
-    const isNewer =
-      entry.kind === "entry" &&
-      (entry.stat.mtimeSec > limitSec ||
-        (entry.stat.mtimeSec === limitSec && entry.stat.mtimeNsec > 0));
-    if (!isNewer) yield entry;
-    else yield { ...entry, stat: { ...entry.stat, mtimeSec: limitSec, mtimeNsec: 0 } };
+    if (latestSec === undefined || entry.kind !== "entry") yield entry;
+    else yield { ...entry, stat: { ...entry.stat, ...clampedTime(entry.stat, latestSec) } };
   }
 }
