@@ -32,7 +32,11 @@ class ScriptedDevice implements RequestDevice {
 }
 
 function readRequests(source: RequestSource, count: number): void {
-  for (let request = 0; request < count; request++) strictEqual(source.read(), 40);
+  for (let request = 0; request < count; request++)
+    strictEqual(
+      source.read(() => undefined),
+      40,
+    );
 }
 
 test("RequestSource: never sleeps while requests come quickly", () => {

@@ -138,11 +138,7 @@ export class FuseSession {
       if (this.pause.isPaused && !this.#mayRead()) continue;
       const held = this.pause.next();
       if (held !== undefined) this.request.load(held);
-      else {
-        if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
-        this.#useIdleTime();
-        if (!this.#read()) break;
-      }
+      else if (!this.#read()) break;
       this.#serve();
     }
     this.#closeAll();
@@ -151,14 +147,15 @@ export class FuseSession {
   }
 
   /** Does what can wait until the next request is there, if anything can. */
-  #useIdleTime(): void {
+  readonly #useIdleTime = (): void => {
     const { background } = this;
+    if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
     for (let wasIdle = false; background.hasWork && !this.pause.isPaused; wasIdle = true) {
       const waited = poll([{ fd: this.fuseFd, events: POLLIN }], background.waitMs(wasIdle));
       if (waited[0] !== 0) return;
       background.step();
     }
-  }
+  };
 
   /** Warms up until a request comes. */
   #warmUpWhileIdle(): void {
@@ -187,7 +184,7 @@ export class FuseSession {
   /** Reads the next request; false when there will be none. */
   #read(): boolean {
     for (let failures = 0; failures < MAX_READ_FAILURES; failures++) {
-      const count = this.#source.read();
+      const count = this.#source.read(this.#useIdleTime);
       if (count > 0) {
         this.request.lengthBytes = count;
         return true;

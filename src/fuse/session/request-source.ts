@@ -32,12 +32,16 @@ export class RequestSource {
     this.#mayLook = processors > 1;
   }
 
-  /** The size of the next request, or a negative errno of read(2), never EAGAIN. */
-  read(): number {
+  /**
+   * The size of the next request, or a negative errno of read(2), never EAGAIN. `beforeSleep` is
+   * called when there is none at once: what is done while nobody asks.
+   */
+  read(beforeSleep: () => void): number {
     if (this.#mayLook) {
       const count = this.#look();
       if (count !== -errno.EAGAIN) return count;
     }
+    beforeSleep();
     this.#block(true);
     return this.#device.read();
   }
