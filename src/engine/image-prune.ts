@@ -68,7 +68,7 @@ async function pruneImages(
   for (const record of records) {
     const isInner = record.references.length === 0 && parents.has(record.id);
     if (isInner || !isPrunable(filters, record.created, record.config.run.labels)) continue;
-    if (record.references.length > 0 && !all) continue;
+    if (!all && record.references.some(({ digest }) => digest === undefined)) continue;
     await removeUnused(removal, record);
   }
   const { untagged, deleted } = removal;

@@ -50,9 +50,14 @@ export async function images(store: Store, request: ImagesRequest = {}): Promise
       const inner = request.all !== true && parents.has(record.id);
       return inner || dangling === false || patterns.length > 0 ? [] : [lineOf(record, undefined)];
     }
-    if (dangling === true) return [];
+    const tagged = new Set(
+      record.references.filter(({ digest }) => digest === undefined).map(familiarRepository),
+    );
+    if (dangling === true && tagged.size > 0) return [];
     return record.references.flatMap((reference, n) =>
-      patterns.length === 0 || patterns.some((matches) => matches(reference))
+      // A digest has a line only where its repository has no tag of the image.
+      (reference.digest === undefined || !tagged.has(familiarRepository(reference))) &&
+      (patterns.length === 0 || patterns.some((matches) => matches(reference)))
         ? [lineOf(record, reference, record.registryDigests[n])]
         : [],
     );

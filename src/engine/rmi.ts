@@ -104,8 +104,13 @@ export class ImageRemoval {
   }
 
   async #untagAll(image: ImageRecord): Promise<void> {
-    for (const reference of image.references) {
-      await this.#untag(await this.#again(image), reference);
+    let left = image;
+    while (left.references.length > 0) {
+      const tag = left.references.find(({ digest }) => digest === undefined);
+      const [first] = left.references;
+      const next = tag ?? first;
+      if (next !== undefined) await this.#untag(left, next);
+      left = await this.#again(image);
     }
   }
 
@@ -117,9 +122,15 @@ export class ImageRemoval {
     if (named === undefined) return await this.#forgetDigest(wanted, same);
     await this.#store.references.delete(named, { keepImage: true });
     this.untagged.push(familiarReference(named));
-    if (named.digest !== undefined || same.length > 1) return;
+    const others = same.filter((other) => other !== named);
+    if (named.digest !== undefined || others.some(({ digest }) => digest === undefined)) return;
+    // It was the repository's last tag.
+    for (const other of others) await this.#store.references.delete(other, { keepImage: true });
     const digest = image.registryDigests[image.references.indexOf(named)];
-    if (digest !== undefined) this.untagged.push(`${repository}@${digest}`);
+    const digests = [digest, ...others.map((other) => other.digest)];
+    for (const each of new Set(digests)) {
+      if (each !== undefined) this.untagged.push(`${repository}@${each}`);
+    }
   }
 
   /** By `name@digest` of an image that was pulled by tag: the tag stays. */

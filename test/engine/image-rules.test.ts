@@ -210,8 +210,12 @@ test("rmi: several names are refused by ID without force; digests of the registr
   deepStrictEqual((await rmi(store, { image: "base:2" })).untagged, ["base:2"]);
   deepStrictEqual((await rmi(store, { image: "base:1" })).untagged, ["base:1", `base@${digest}`]);
   await tag(store, { image: "other:1", reference: "third:1" });
+  const byDigest = parseReference(`other@${digest}`);
+  await store.references.set(byDigest, pulled);
+  // It has no line of its own, and goes with the last tag.
+  deepStrictEqual(await listed(store), ["other:1", "third:1"]);
   deepStrictEqual(await rmi(store, { image: base, force: true }), {
-    untagged: ["other:1", "third:1"],
+    untagged: ["other:1", `other@${digest}`, "third:1"],
     deleted: [base, layer],
   });
 });
