@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 // The command: runs the program and turns what went wrong into a line and an exit status.
 
 import { plainFlags } from "./boolean-flags.js";

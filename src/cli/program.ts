@@ -13,6 +13,7 @@ import { addInspect } from "./commands/inspect.js";
 import { addInteractCommands } from "./commands/interact.js";
 import { addLifecycleCommands } from "./commands/lifecycle.js";
 import { addMountCommands } from "./commands/mounts.js";
+import { addProcessCommands } from "./commands/processes.js";
 import { addContainerPrune, addImagePrune, addSystemPrune } from "./commands/prune.js";
 import { addRegistryCommands, addTransferCommands } from "./commands/registry.js";
 import { addRunCommands } from "./commands/run.js";
@@ -52,6 +53,7 @@ export function buildProgram(): Command {
   addLifecycleCommands(program);
   addInteractCommands(program);
   addMountCommands(program);
+  addProcessCommands(program);
   addChangeCommands(program);
   addBuildCommands(program);
   addCopyCommands(program);

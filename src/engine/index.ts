@@ -25,11 +25,15 @@ export { type CreateRequest, create, type PullPolicy } from "./container/create.
 export { type ExecRequest, exec } from "./container/exec.js";
 export { type LogLine, type LogsRequest, logs } from "./container/logs.js";
 export type { Attachment } from "./container/monitor-job.js";
+export { pause, unpause } from "./container/pause.js";
 export type { StartOptions } from "./container/prepare-start.js";
 export { type PresentState, presentState, type ShownStatus } from "./container/present-state.js";
+export { type ContainerSizes, type PsLine, type PsRequest, ps } from "./container/ps.js";
+export { rename } from "./container/rename.js";
 export type { RunOptions } from "./container/run-options.js";
 export type { MonitorSession, ProgramSession } from "./container/session.js";
 export { type StartedContainer, start } from "./container/start.js";
+export { type ContainerStats, type StatsRequest, stats } from "./container/stats.js";
 export {
   exitCodeOf,
   type KillRequest,
@@ -39,6 +43,8 @@ export {
   stop,
   wait,
 } from "./container/stop.js";
+export { type ProcessTable, top } from "./container/top.js";
+export type { ContainerView } from "./container/view.js";
 export {
   type ContainerPruneRequest,
   containerPrune,

@@ -1,9 +1,9 @@
 // inspect: everything about an object, in docker's fields. What an object of each type has to say is
-// inspect-image.ts and inspect-container.ts; here is who is asked, and in which order.
+// inspect-image.ts and container/inspect.ts; here is who is asked, and in which order.
 
 import { EngineError } from "../errors.js";
 import type { Store } from "../store/index.js";
-import { inspectContainer } from "./inspect-container.js";
+import { inspectContainer } from "./container/inspect.js";
 import { inspectImage } from "./inspect-image.js";
 import type { Inspection } from "./inspection.js";
 

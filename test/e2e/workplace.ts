@@ -37,12 +37,12 @@ export class Workplace implements AsyncDisposable {
 
   /** `strata --root STORE ARGS`. */
   async tryStrata(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return await tryRun(process.execPath, [strataMain, "--root", this.store, ...args], options);
+    return await tryRun(process.execPath, ["--", strataMain, "--root", this.store, ...args], options);
   }
 
   /** The same, without the newline at the end of what it prints. Throws when it fails. */
   async strata(...args: readonly string[]): Promise<string> {
-    const printed = await run(process.execPath, [strataMain, "--root", this.store, ...args]);
+    const printed = await run(process.execPath, ["--", strataMain, "--root", this.store, ...args]);
     return printed.replace(/\n$/, "");
   }
 

@@ -53,7 +53,6 @@ Examples:
     });
   program
     .command("containers")
-    .alias("ps")
     .description("list the writable layers and where they are mounted")
     .option("-q, --quiet", "only IDs")
     .option("--no-trunc", "whole IDs")
