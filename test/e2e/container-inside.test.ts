@@ -82,7 +82,10 @@ test("run: a program finds what it finds in podman", {
   };
   mkdirSync(box.at("podman"));
   writeFileSync(env.CONTAINERS_CONF, CONTAINERS_CONF);
-  writeFileSync(env.CONTAINERS_STORAGE_CONF, '[storage]\ndriver = "overlay"\n');
+  writeFileSync(
+    env.CONTAINERS_STORAGE_CONF,
+    `[storage]\ndriver = "overlay"\nrunroot = "${box.at("podman/run")}"\ngraphroot = "${box.at("podman/graph")}"\n`,
+  );
   const place = ["--root", box.at("podman/graph"), "--runroot", box.at("podman/run")];
   const podman = async (...words: readonly string[]): Promise<string> =>
     await run("podman", [...place, "--storage-driver", "overlay", ...words], { env });
