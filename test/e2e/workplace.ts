@@ -37,7 +37,11 @@ export class Workplace implements AsyncDisposable {
 
   /** `strata --root STORE ARGS`. */
   async tryStrata(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return await tryRun(process.execPath, ["--", strataMain, "--root", this.store, ...args], options);
+    return await tryRun(
+      process.execPath,
+      ["--", strataMain, "--root", this.store, ...args],
+      options,
+    );
   }
 
   /** The same, without the newline at the end of what it prints. Throws when it fails. */
