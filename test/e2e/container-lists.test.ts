@@ -41,6 +41,41 @@ async function inspected(box: Box, name: string): Promise<Inspected> {
   return first;
 }
 
+/** Flags of ps, and the names it shows. */
+const FILTERED: readonly (readonly [flags: readonly string[], found: readonly string[]])[] = [
+  [["-f", "status=exited"], ["ended"]],
+  [
+    ["-f", "status=exited", "-f", "status=created"],
+    ["ended", "fresh"],
+  ],
+  [["-f", "exited=3"], ["ended"]],
+  [["-f", "exited=0"], []],
+  [["-f", "label=role=job"], []],
+  [["-f", "label=of=image"], ["web"]],
+  [["-f", "ancestor=box"], ["web"]],
+  [["-f", "ancestor=nothing-like-it"], []],
+  [["-f", "volume=/tmp"], ["web"]],
+  [["-f", "network=none"], ["web"]],
+  [
+    ["-a", "-f", "name=e"],
+    ["web", "ended", "fresh"],
+  ],
+  [["-a", "-f", "name=^/web$"], ["web"]],
+  [
+    ["-a", "-f", "label=role"],
+    ["web", "ended", "fresh"],
+  ],
+  [["-a", "-f", "label=role=job"], ["ended"]],
+  [
+    ["-a", "-f", "before=web"],
+    ["ended", "fresh"],
+  ],
+  [
+    ["-a", "-f", "since=fresh"],
+    ["web", "ended"],
+  ],
+];
+
 const options = { skip: cannotRun(), timeout: 240_000 };
 
 test("ps, inspect: states, filters, fields", options, async () => {
@@ -58,35 +93,12 @@ test("ps, inspect: states, filters, fields", options, async () => {
   deepStrictEqual(await names("-a"), ["web", "ended", "fresh"], "newest first");
   deepStrictEqual(await names("-n", "2"), ["web", "ended"]);
   deepStrictEqual(await names("-l"), ["web"]);
-  const filters: readonly (readonly [filter: string[], found: string[]])[] = [
-    [["status=exited"], ["ended"]],
-    [
-      ["status=exited", "status=created"],
-      ["ended", "fresh"],
-    ],
-    [["exited=3"], ["ended"]],
-    [["exited=0"], []],
-    [["label=role=job"], []],
-    [["label=of=image"], ["web"]],
-    [["ancestor=box"], ["web"]],
-    [["ancestor=nothing-like-it"], []],
-    [["volume=/tmp"], ["web"]],
-    [["network=none"], ["web"]],
-  ];
-  for (const [filter, found] of filters) {
-    deepStrictEqual(await names(...filter.flatMap((text) => ["-f", text])), found, filter.join());
-  }
-  for (const [filter, found] of [
-    [["name=e"], ["web", "ended", "fresh"]],
-    [["name=^/web$"], ["web"]],
-    [["label=role"], ["web", "ended", "fresh"]],
-    [["label=role=job"], ["ended"]],
-    [["before=web"], ["ended", "fresh"]],
-    [["since=fresh"], ["web", "ended"]],
-  ] as const) {
-    deepStrictEqual(await names("-a", ...filter.flatMap((text) => ["-f", text])), found);
-  }
+  for (const [flags, found] of FILTERED)
+    deepStrictEqual(await names(...flags), found, flags.join(" "));
+  await expectInspected(box);
+});
 
+async function expectInspected(box: Box): Promise<void> {
   const web = await inspected(box, "web");
   strictEqual(await box.strata("ps", "-q", "--no-trunc"), web.Id);
   match(readFileSync(`/proc/${web.State.Pid}/cmdline`, "latin1"), /^sh\0-c\0sleep 1000; true\0/);
@@ -119,7 +131,7 @@ test("ps, inspect: states, filters, fields", options, async () => {
     await box.strata("inspect", "-f", "{{.State.Status}} {{.Config.Labels.role}}", "web"),
     "running server",
   );
-});
+}
 
 test("top, stats, pause, rename: a container at work", options, async () => {
   await using box = await Box.make();
