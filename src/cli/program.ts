@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { manifestFile } from "../program-files.js";
 import { addArchiveCommands } from "./commands/archives.js";
-import { addBuildCommands } from "./commands/build.js";
+import { addBuild, addBuildCommands } from "./commands/build.js";
 import { addChangeCommands } from "./commands/changes.js";
 import { addCopyCommands } from "./commands/copies.js";
 import { addDiskUsage } from "./commands/disk-usage.js";
@@ -71,14 +71,19 @@ function addImageGroup(program: Command): void {
   addArchiveCommands(image);
   addImageCommands(image, { list: "ls", remove: "rm" });
   addInspect(image, "image");
+  addBuild(image);
   addImagePrune(image);
 }
 
 function addContainerGroup(program: Command): void {
   const container = program.command("container").description("manage containers");
-  container.helpCommand(false);
+  container.helpCommand(false).enablePositionalOptions();
+  addRunCommands(container);
+  addLifecycleCommands(container);
+  addInteractCommands(container);
   addInspect(container, "container");
   addChangeCommands(container);
+  addCopyCommands(container);
   addContainerPrune(container);
 }
 

@@ -46,7 +46,8 @@ Examples:
   strata build --progress plain --no-cache .
   strata build prune                            forget what builds remember`;
 
-export function addBuildCommands(program: Command): void {
+/** build. */
+export function addBuild(program: Command): void {
   const command = addBuildOptions(program.command("build [context]"))
     .description("build an image from a Dockerfile")
     .addHelpText("after", EXAMPLES)
@@ -54,6 +55,11 @@ export function addBuildCommands(program: Command): void {
       await runBuild(program, context, flags);
     });
   addPrune(program, command);
+}
+
+/** build, builder. */
+export function addBuildCommands(program: Command): void {
+  addBuild(program);
   addPrune(program, program.command("builder").description("the cache of builds"));
 }
 
@@ -94,7 +100,7 @@ async function runBuild(
   flags: BuildFlags,
 ): Promise<void> {
   const request = requestOf(context, flags);
-  const store = await openStore(program.opts<GlobalOptions>());
+  const store = await openStore(program.optsWithGlobals<GlobalOptions>());
   const lines = buildLines(formOf(flags));
   const ending = new AbortController();
   const stop = (): void => ending.abort(new EngineError("UNAVAILABLE", "Cannot build: canceled"));
@@ -229,7 +235,7 @@ Examples:
   strata builder prune --all`,
     )
     .action(async (options: { readonly all?: boolean }) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const { steps, mounts, sizeBytes } = await pruneBuilds(store, {
         all: options.all === true,
       });

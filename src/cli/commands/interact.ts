@@ -42,7 +42,7 @@ function addExec(program: Command): void {
         const { tty: terminal = false, interactive = false, detach: detached = false } = flags;
         if (!detached) checkTerminal(terminal, interactive);
         const size = terminal ? windowSize() : undefined;
-        const store = await openStore(program.opts<GlobalOptions>());
+        const store = await openStore(program.optsWithGlobals<GlobalOptions>());
         const session = await exec(store, {
           container,
           command,
@@ -72,7 +72,7 @@ function addAttach(program: Command): void {
         name: string,
         flags: { detachKeys: string; sigProxy: string; readonly stdin: boolean },
       ) => {
-        const store = await openStore(program.opts<GlobalOptions>());
+        const store = await openStore(program.optsWithGlobals<GlobalOptions>());
         const { container, session, terminal, interactive } = await attach(store, {
           container: name,
           input: flags.stdin,
@@ -110,7 +110,7 @@ function addLogs(program: Command): void {
     .option("--since <time>", 'a time (2024-01-02T13:23:37Z) or how long ago ("42m")')
     .option("--until <time>", "as --since")
     .action(async (container: string, flags: LogsFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const tail = tailOf(flags.tail);
       const lines = logs(store, {
         container,

@@ -15,13 +15,13 @@ export function addLifecycleCommands(program: Command): void {
   withStopFlags(program.command("stop <container...>"))
     .description("ask containers to end, and kill them when they don't")
     .action(async (names: string[], flags: StopFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       await forEach(program, names, (name) => stop(store, stopRequest(name, flags)));
     });
   withStopFlags(program.command("restart <container...>"))
     .description("stop containers and start them again")
     .action(async (names: string[], flags: StopFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       await forEach(program, names, (name) => restart(store, stopRequest(name, flags)));
     });
   program
@@ -29,14 +29,14 @@ export function addLifecycleCommands(program: Command): void {
     .description("send a signal to the first process of containers")
     .option("-s, --signal <signal>", "by name or number", "KILL")
     .action(async (names: string[], { signal }: { signal: string }) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       await forEach(program, names, (container) => kill(store, { container, signal }));
     });
   program
     .command("wait <container...>")
     .description("wait until containers have ended and print their exit codes")
     .action(async (names: string[]) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       for (const name of names) printLine(String(await wait(store, name)));
     });
 }
@@ -72,7 +72,7 @@ export async function forEach(
       await action(name);
       printLine(name);
     } catch (error) {
-      note(messageOf(error, program.opts<GlobalOptions>().debug === true));
+      note(messageOf(error, program.optsWithGlobals<GlobalOptions>().debug === true));
       process.exitCode = 1;
     }
   }

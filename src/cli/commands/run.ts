@@ -80,7 +80,7 @@ Examples:
         flags: RunFlags & AttachFlags & { detach?: boolean },
       ) => {
         await withOwnStatus(program, async () => {
-          const root = program.opts<GlobalOptions>();
+          const root = program.optsWithGlobals<GlobalOptions>();
           await runContainer(root, image, command, flags);
         });
       },
@@ -166,7 +166,7 @@ function addCreate(program: Command): void {
     .description("create a container of an image, to be started later")
     .action(async (image: string, command: string[], flags: RunFlags) => {
       await withOwnStatus(program, async () => {
-        const store = await openStore(program.opts<GlobalOptions>());
+        const store = await openStore(program.optsWithGlobals<GlobalOptions>());
         printLine((await createContainer(store, image, command, flags)).id);
       });
     });
@@ -177,7 +177,7 @@ export async function withOwnStatus(program: Command, action: () => Promise<void
   try {
     await action();
   } catch (error) {
-    note(messageOf(error, program.opts<GlobalOptions>().debug === true));
+    note(messageOf(error, program.optsWithGlobals<GlobalOptions>().debug === true));
     process.exitCode = error instanceof StartError ? error.exitStatus : OWN_STATUS;
   }
 }
@@ -193,7 +193,7 @@ function addStart(program: Command): void {
     .option("-a, --attach", "show the output, pass signals on, end with the program's status")
     .option("-i, --interactive", "pass standard input on")
     .action(async (names: string[], flags: StartFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const { attach: output = false, interactive: input = false } = flags;
       if (!output && !input) {
         for (const name of names) {
