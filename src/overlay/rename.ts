@@ -25,7 +25,8 @@ interface Place<N extends Node | undefined = Node> {
 
 /**
  * rename(2), renameat2(2) with NOREPLACE and EXCHANGE. An empty plan when both names are one file.
- * Throws FsError ENOENT, EEXIST, EINVAL (into itself; RENAME_WHITEOUT), EISDIR, ENOTDIR, ENOTEMPTY,
+ * Throws FsError ENOENT, EEXIST, EINVAL (into itself; RENAME_WHITEOUT, as in ovl_rename: the device 0:0
+ * that it leaves could not be told from a whiteout of the upper), EISDIR, ENOTDIR, ENOTEMPTY,
  * EXDEV (redirects are not wanted).
  */
 export function planRename(

@@ -1,6 +1,6 @@
 // Cases of rename(2) and renameat2(2): anything over anything, and what stays of it.
 
-import { errno } from "../../src/errors.js";
+import { errno, isFsError } from "../../src/errors.js";
 import * as sys from "../../src/sys/index.js";
 import { type Case, define, fails, same } from "./case.js";
 import { LONG_NAME, RAW_NAME } from "./fixture.js";
@@ -230,6 +230,25 @@ const flags: Case[] = [
     fails(() => place.rename("lower", "lower/two", EXCHANGE), EINVAL);
     fails(() => place.rename("lower/two", "lower", EXCHANGE), EINVAL);
   }),
+  define(
+    "RENAME_WHITEOUT: leaves a device 0:0, or is EINVAL as on overlayfs, and nothing moves",
+    (place) => {
+      for (const name of ["file", "topfile", "lower/one"]) {
+        const content = place.read(name);
+        try {
+          place.rename(name, "moved", sys.RENAME_WHITEOUT);
+        } catch (error) {
+          if (!isFsError(error, EINVAL)) throw error;
+          same([place.read(name), place.exists("moved")], [content, false]);
+          continue;
+        }
+        const { mode, rdevMajor, rdevMinor } = place.stat(name);
+        same([mode & sys.S_IFMT, rdevMajor, rdevMinor], [sys.S_IFCHR, 0, 0]);
+        same(place.read("moved"), content);
+        place.rename("moved", name);
+      }
+    },
+  ),
   define("RENAME_EXCHANGE: with RENAME_NOREPLACE is EINVAL", (place) => {
     fails(() => place.rename("file", "topfile", EXCHANGE | NOREPLACE), EINVAL);
   }),

@@ -46,6 +46,7 @@ export function knownSubjects(inNamespace: boolean): readonly Subject[] {
   return [
     PLAIN,
     strataSubject(),
+    { ...strataSubject(",metacopy=on,passthrough=off"), name: "strata, all on" },
     ...kernels,
     {
       name: "fuse-overlayfs",
