@@ -8,6 +8,7 @@ export const PROGRAMS = {
   "mount-process": "fuse/mount/mount-process.js",
   monitor: "engine/container/monitor-process.js",
   "session-thread": "fuse/mount/session-thread.js",
+  "unpack-thread": "store/unpack-thread.js",
   "slow-requests-thread": "fuse/session/slow-requests-thread.js",
 } as const;
 

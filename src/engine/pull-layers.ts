@@ -6,7 +6,7 @@ import { EngineError } from "../errors.js";
 import { checkDiffId } from "../image/index.js";
 import type { Descriptor } from "../oci/index.js";
 import type { Repository } from "../registry/index.js";
-import type { Store } from "../store/index.js";
+import type { LayerBatch, Store } from "../store/index.js";
 import { FirstFailure } from "./first-failure.js";
 import type { RemoteImage } from "./pull-documents.js";
 import { Slots } from "./slots.js";
@@ -46,12 +46,14 @@ export async function pullLayers(
     ]),
   );
   const unpacking = failure.watch(async () => {
+    await using batch = await store.layers.batch();
     for (const [n, layer] of image.manifest.layers.entries()) {
       const fresh = await downloads.get(layer.digest);
       const diffIds = image.diffIds.slice(0, n + 1);
-      const unpacked = await unpack(store, layer, diffIds, known, tell);
+      const unpacked = await unpack(store, batch, layer, diffIds, known, tell);
       tell(layer, fresh === true || unpacked ? "pulled" : "exists", layer.sizeBytes);
     }
+    await batch.publish();
   });
   await failure.all<unknown>([unpacking, ...downloads.values()]);
 }
@@ -93,6 +95,7 @@ async function hasBlob(store: Store, layer: Descriptor): Promise<boolean> {
 /** True when the layer had to be unpacked. Either way its blob is the archive of its diff ID. */
 async function unpack(
   store: Store,
+  batch: LayerBatch,
   layer: Descriptor,
   diffIds: readonly DiffId[],
   known: ReadonlySet<string>,
@@ -105,12 +108,14 @@ async function unpack(
     if (!known.has(pairOf(layer.digest, diffId))) await checkDiffId(store, layer.digest, diffId);
     return false;
   }
-  await store.layers.ensure({
+  return await batch.add({
     diffIds,
-    open: () =>
-      counted(store.blobs.stream(layer.digest), (doneBytes) => tell(layer, "unpacking", doneBytes)),
+    open: () => store.blobs.stream(layer.digest),
+    blob: layer.digest,
+    progress: (_, readBytes) => {
+      if (readBytes !== undefined) tell(layer, "unpacking", readBytes);
+    },
   });
-  return true;
 }
 
 /** Blobs that are known to be the archives of diff IDs: those of the images that are in the store. */

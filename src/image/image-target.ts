@@ -22,6 +22,17 @@ export interface Expectation {
   readonly sizeBytes?: number;
 }
 
+/** Layers of one stack that are unpacked one by one and appear together; disposing of it removes what has not. */
+export interface LayersOnTheirWay extends AsyncDisposable {
+  add(request: {
+    readonly diffIds: readonly DiffId[];
+    open(): AsyncIterable<Uint8Array>;
+    readonly blob?: Digest;
+    readonly progress?: (doneBytes: number) => void;
+  }): Promise<boolean>;
+  publish(): Promise<void>;
+}
+
 /** Where images go. Blobs that were put may be read back at once. */
 export interface ImageTarget {
   readonly lock: {
@@ -41,11 +52,7 @@ export interface ImageTarget {
   };
   readonly layers: {
     has(chainId: ChainId): Promise<boolean>;
-    ensure(request: {
-      readonly diffIds: readonly DiffId[];
-      open(): AsyncIterable<Uint8Array>;
-      readonly progress?: (doneBytes: number) => void;
-    }): Promise<string>;
+    batch(): Promise<LayersOnTheirWay>;
   };
   collectGarbage(options?: { readonly waitMs?: number }): Promise<unknown>;
 }

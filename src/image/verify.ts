@@ -52,6 +52,7 @@ export async function verifyImage(
   validateImage({ rawManifest, rawConfig });
   const { diffIds } = parseImageConfig(parseJson(rawConfig, id), id);
   const chain = chainIds(diffIds);
+  await using batch = await target.layers.batch();
   for (const [n, layer] of manifest.layers.entries()) {
     const sizeBytes = await target.blobs.size(layer.digest);
     if (sizeBytes !== layer.sizeBytes) {
@@ -62,13 +63,15 @@ export async function verifyImage(
     if (diffId === undefined || chainId === undefined) continue;
     if (await target.layers.has(chainId)) await checkDiffId(target, layer.digest, diffId);
     else {
-      await target.layers.ensure({
+      await batch.add({
         diffIds: diffIds.slice(0, n + 1),
         open: () => target.blobs.stream(layer.digest),
+        blob: layer.digest,
         progress: (doneBytes) => progress?.(n, chain.length, doneBytes),
       });
     }
   }
+  await batch.publish();
   return id;
 }
 

@@ -11,11 +11,11 @@ import {
   fchown,
   futimens,
   listxattrAt,
+  presentUmask,
   removexattrAt,
   setxattrAt,
   setxattrFd,
   type Times,
-  umask,
   utimensAt,
 } from "../sys/index.js";
 import { isForeignXattr } from "./host-xattr.js";
@@ -70,8 +70,7 @@ export class AttributeWriter {
   constructor(ownership: Ownership, freshTree: boolean) {
     this.#override = ownership === "override";
     this.#freshTree = freshTree;
-    this.#umask = umask(0);
-    umask(this.#umask);
+    this.#umask = presentUmask();
   }
 
   get overrides(): boolean {

@@ -18,6 +18,7 @@ export {
   neededBy,
 } from "./garbage.js";
 export type { ImageRecord, StoredImage } from "./images.js";
+export type { LayerBatch } from "./layer-batch.js";
 export type { LayerFormat } from "./layer-format.js";
 export { type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";
 export { type HeldLock, LockFile, type LockMode, type LockOptions } from "./lock-file.js";

@@ -1,23 +1,20 @@
 // The unpacked layers: layers/<chain id>/diff, one directory a layer, shared by all images that have
 // the same stack so far. A directory that is there is whole and never changes.
 
-import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { assert } from "../assert.js";
-import { type ChainId, chainIds, type DiffId, hexOf, isDigest } from "../digest.js";
-import { EngineError, errno, FsError } from "../errors.js";
+import { type ChainId, chainIds, type DiffId, type Digest, hexOf, isDigest } from "../digest.js";
+import { EngineError } from "../errors.js";
 import type { Attributes } from "../layer/index.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
 import type { LayerPath } from "../path.js";
-import { syncfsLater } from "../sys/index.js";
-import { syncDirectory } from "./durable.js";
 import { impliedBy } from "./implied-directory.js";
+import { INFO_FILE, LayerBatch, publishLayers } from "./layer-batch.js";
 import type { LayerFormat } from "./layer-format.js";
 import type { LockFile } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
 import { scratchPath } from "./scratch-name.js";
-import { type UnpackProgress, unpackLayer } from "./unpack.js";
 
 /** What is known of an unpacked layer. */
 export interface LayerInfo {
@@ -35,24 +32,27 @@ export interface LayerRequest {
   readonly diffIds: readonly DiffId[];
   /** Its archive, packed in any known way. */
   open(): AsyncIterable<Uint8Array>;
-  readonly progress?: UnpackProgress;
+  /** The blob of the store that `open` would read: a large one is unpacked in a thread of its own. */
+  readonly blob?: Digest;
+  /** `readBytes`: of the blob, where it is known. */
+  readonly progress?: (doneBytes: number, readBytes?: number) => void;
 }
 
 /** What the layers below say of a directory; undefined: nothing. */
 export type ImpliedDirectory = (path: LayerPath) => Attributes | undefined;
-
-const INFO_FILE = "layer.json";
 
 /** All unpacked layers of a store. */
 export class LayerStore {
   readonly directory: string;
   readonly format: LayerFormat;
   readonly #tmp: string;
+  readonly #blobs: string;
   readonly #lock: LockFile;
 
   constructor(root: string, lock: LockFile, format: LayerFormat) {
     this.directory = join(root, "layers");
     this.#tmp = join(root, "tmp");
+    this.#blobs = join(root, "blobs", "sha256");
     this.#lock = lock;
     this.format = format;
   }
@@ -93,28 +93,30 @@ export class LayerStore {
    * Throws EngineError DATA_LOSS when the archive is damaged or not the one of the diff ID; FsError.
    */
   async ensure(request: LayerRequest): Promise<string> {
-    const chain = chainIds(request.diffIds);
-    const chainId = chain.pop();
-    const diffId = request.diffIds.at(-1);
-    assert(chainId !== undefined && diffId !== undefined, "a stack has a top");
-    if (await this.has(chainId)) return this.path(chainId);
-    await using _lock = await this.#lock.acquire("shared");
-    const aside = scratchPath(this.#tmp, "layer");
-    try {
-      const tree = join(aside, "diff");
-      await mkdir(tree, { recursive: true, mode: 0o755 });
-      const { sizeBytes } = await unpackLayer(request.open(), tree, {
-        diffId,
-        format: this.format,
-        below: chain.reverse().map((lower) => this.path(lower)),
-        progress: request.progress,
-      });
-      await this.#publish(aside, { chainId, diffId, sizeBytes, format: this.format });
-    } catch (error) {
-      await removeDirectory(aside);
-      throw asFsError(error, "unpack", aside);
-    }
-    return this.path(chainId);
+    await using batch = await this.batch();
+    await batch.add(request);
+    await batch.publish();
+    return this.path(chainIds(request.diffIds).at(-1) as ChainId);
+  }
+
+  /** For several layers of one stack. Hold the store's lock shared as for ensure. */
+  async batch(): Promise<LayerBatch> {
+    return new LayerBatch({
+      layers: this,
+      lock: await this.#lock.acquire("shared"),
+      scratch: () => scratchPath(this.#tmp, "layer"),
+      home: (chainId) => this.#home(chainId),
+      blobFile: async ({ blob }) => {
+        if (blob === undefined) return undefined;
+        const path = join(this.#blobs, hexOf(blob));
+        try {
+          return { path, sizeBytes: (await stat(path)).size };
+        } catch (error) {
+          if (hasCode(error, "ENOENT")) return undefined;
+          throw error;
+        }
+      },
+    });
   }
 
   /**
@@ -128,7 +130,9 @@ export class LayerStore {
     const aside = scratchPath(this.#tmp, "layer");
     await mkdir(aside, { recursive: true, mode: 0o755 });
     await rename(tree, join(aside, "diff"));
-    await this.#publish(aside, { ...layer, format: this.format });
+    const info = { ...layer, format: this.format };
+    const place = { layers: this, home: (chainId: ChainId) => this.#home(chainId) };
+    await publishLayers(place, [{ aside, info }]);
     return true;
   }
 
@@ -158,32 +162,6 @@ export class LayerStore {
   #home(chainId: ChainId): string {
     return join(this.directory, hexOf(chainId));
   }
-
-  /** Everything on the disk first, then the name: what has the name is whole. */
-  async #publish(aside: string, info: LayerInfo): Promise<void> {
-    const handle = await open(join(aside, INFO_FILE), "wx", 0o644);
-    try {
-      await handle.writeFile(JSON.stringify(info));
-      // One syncfs is far cheaper than an fsync for each file of the layer. Downloads go on meanwhile.
-      await synced(handle.fd);
-    } finally {
-      await handle.close();
-    }
-    try {
-      await rename(aside, this.#home(info.chainId));
-    } catch (error) {
-      if (!hasCode(error, "ENOTEMPTY", "EEXIST")) throw error;
-      // Another process was faster with the same layer.
-      await removeDirectory(aside);
-    }
-    await syncDirectory(this.directory);
-  }
-}
-
-/** Throws FsError EIO: a failed flush is reported once, so asking again would hide it. */
-async function synced(fd: number): Promise<void> {
-  const ok = await new Promise<boolean>((resolve) => syncfsLater(fd, resolve));
-  if (!ok) throw new FsError(errno.EIO, "syncfs");
 }
 
 /** Reads a layer.json; `chainId` is the one its directory is named by. */

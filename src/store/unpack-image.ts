@@ -1,6 +1,7 @@
 // All layers of an image, unpacked, base first: a layer's archive may leave out directories that a
 // layer below describes, so each needs those below it to be there.
 
+import type { ChainId } from "../digest.js";
 import { EngineError } from "../errors.js";
 import type { StoredImage } from "./images.js";
 import type { LayerStore } from "./layers.js";
@@ -25,13 +26,16 @@ export async function unpackImage(
     );
   }
   const paths: string[] = [];
+  await using batch = await layers.batch();
   for (const [n, { digest }] of manifest.layers.entries()) {
-    const path = await layers.ensure({
+    await batch.add({
       diffIds: config.diffIds.slice(0, n + 1),
       open: () => image.blob(digest),
+      blob: digest,
       progress: (doneBytes) => options.progress?.(n, doneBytes),
     });
-    paths.push(path);
+    paths.push(layers.path(image.chain[n] as ChainId));
   }
+  await batch.publish();
   return paths;
 }

@@ -2,6 +2,7 @@
 // descriptor and never through a final symlink. rename.ts and xattr.ts hold the rest.
 // Where an empty path is allowed it means the descriptor's own inode, O_PATH included.
 
+import { readFileSync } from "node:fs";
 import { errno } from "../errors.js";
 import { type ByteString, bytesOfBuffer } from "../path.js";
 import {
@@ -238,4 +239,16 @@ const umaskNative: (mask: number) => number = libc.func("unsigned int umask(unsi
 /** Sets the file mode creation mask of the whole process and returns the one before. */
 export function umask(mask: number): number {
   return umaskNative(mask);
+}
+
+/**
+ * The mask as it is. umask(2) can only be asked by setting it, which another thread's files would show
+ * for a moment; proc(5) tells it since Linux 4.7.
+ */
+export function presentUmask(): number {
+  const told = /^Umask:\s*([0-7]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
+  if (told !== undefined) return Number.parseInt(told, 8);
+  const mask = umask(0);
+  umask(mask);
+  return mask;
 }
