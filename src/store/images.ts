@@ -72,6 +72,8 @@ export class ImageStore {
   readonly #blobs: BlobStore;
   readonly #references: ReferenceStore;
   readonly #layers: LayerStore;
+  /** Of unpacked layers, which never change either. */
+  readonly #layerSizes = new Map<ChainId, number>();
   /** By manifest digest: documents never change. */
   readonly #read = new Map<Digest, Promise<StoredImage>>();
 
@@ -214,7 +216,7 @@ export class ImageStore {
     const sizes = await Promise.all(
       image.manifest.layers.map(async (layer, n) => {
         const chainId = image.chain[n];
-        const known = chainId === undefined ? undefined : await this.#layers.trySizeBytes(chainId);
+        const known = chainId === undefined ? undefined : await this.#layerSize(chainId);
         return known ?? layer.sizeBytes;
       }),
     );
@@ -229,6 +231,12 @@ export class ImageStore {
       created: Number.isNaN(time) ? undefined : new Date(time),
       sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
     };
+  }
+
+  async #layerSize(chainId: ChainId): Promise<number | undefined> {
+    const known = this.#layerSizes.get(chainId) ?? (await this.#layers.trySizeBytes(chainId));
+    if (known !== undefined) this.#layerSizes.set(chainId, known);
+    return known;
   }
 }
 

@@ -21,10 +21,10 @@ import {
 } from "../../oci/index.js";
 import { cut } from "../format.js";
 import { transferLines } from "../layer-lines.js";
+import { formatOption, type Listing, renderListing } from "../listing.js";
 import { collect } from "../repeatable.js";
 import { ask, readSecret } from "../secret.js";
 import { type GlobalOptions, note, openStore, print, printLine } from "../session.js";
-import { renderJsonLines, renderTable } from "../table.js";
 
 /** How the registry is spoken to; the same for all commands. */
 interface ConnectionFlags {
@@ -181,7 +181,7 @@ function addSearch(program: Command): void {
     .option("--limit <number>", "most results", "25")
     .option("-f, --filter <condition>", "stars=NUMBER, is-official=BOOL (repeatable)", collect)
     .option("--no-trunc", "whole descriptions")
-    .option("--format <format>", '"table" or "json"', "table");
+    .addOption(formatOption());
   withConnection(command).action(async (term: string, flags: SearchFlags) => {
     const found = await search({
       term,
@@ -193,30 +193,23 @@ function addSearch(program: Command): void {
       const line = text.replace(/\s+/g, " ");
       return flags.trunc ? cut(line, DESCRIPTION_WIDTH) : line;
     };
-    if (flags.format === "json") {
-      print(
-        renderJsonLines(
-          found.map((entry) => ({
-            Name: entry.name,
-            Description: description(entry.description),
-            StarCount: String(entry.stars),
-            IsOfficial: String(entry.official),
-          })),
-        ),
-      );
-      return;
-    }
-    print(
-      renderTable(
-        [
-          { title: "NAME", cell: ({ name }) => name },
-          { title: "DESCRIPTION", cell: (entry) => description(entry.description) },
-          { title: "STARS", cell: ({ stars }) => String(stars) },
-          { title: "OFFICIAL", cell: ({ official }) => (official ? "[OK]" : "") },
-        ],
-        found,
-      ),
-    );
+    const [yes, no] = flags.format === "json" ? ["true", "false"] : ["[OK]", ""];
+    const listing: Listing<(typeof found)[number]> = {
+      titles: {
+        Name: "NAME",
+        Description: "DESCRIPTION",
+        StarCount: "STARS",
+        IsOfficial: "OFFICIAL",
+      },
+      fields: (entry) => ({
+        Name: entry.name,
+        Description: description(entry.description),
+        StarCount: String(entry.stars),
+        IsOfficial: entry.official ? yes : no,
+      }),
+      table: "{{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}",
+    };
+    print(renderListing(listing, found, flags.format));
   });
 }
 
