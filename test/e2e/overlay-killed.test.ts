@@ -22,7 +22,7 @@ const NAMES = ["moded", "written"];
 
 test("strata-overlay: killed during a copy-up, its upper is never misread by kernel overlayfs", {
   skip: needsRoot || missing("fuse-overlayfs", "sha256sum"),
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   await withLayers(["base", "up", "work", "work2", "m", "plain"], async (directory) => {
     const target = join(directory, "m");

@@ -47,7 +47,7 @@ const PAIRS = [
 for (const [writer, write, reader, read] of PAIRS) {
   test(`userxattr: in a user namespace ${reader} shows and goes on with the upper of ${writer}`, {
     skip: needsRoot || missing("setfattr", "getfattr", "unshare", "flock"),
-    timeout: 60_000,
+    timeout: 150_000,
   }, async () => {
     await withLayers(["base", "up", "work", "work2", "m"], async (directory) => {
       const script = `${LIST}; ${LOWER}
@@ -57,7 +57,7 @@ for (const [writer, write, reader, read] of PAIRS) {
         diff written read; diff later again; grep -c . written`;
       const said = await run("unshare", ["-Urm", "sh", "-ec", script], {
         cwd: directory,
-        timeoutMs: 40_000,
+        timeoutMs: 120_000,
       });
       strictEqual(Number(said) > 20, true, said);
       await goneFrom(join(directory, "m"));
@@ -67,12 +67,12 @@ for (const [writer, write, reader, read] of PAIRS) {
 
 test("strata-overlay: a lower layer with kernel overlayfs' redirects and metadata-only files", {
   skip: needsRoot || missing("setfattr"),
-  timeout: 60_000,
+  timeout: 150_000,
 }, async () => {
   await withLayers(["base", "up", "work", "m"], async (directory) => {
     const target = join(directory, "m");
     const shell = (script: string, cwd = directory): Promise<string> =>
-      run("sh", ["-ec", script], { cwd, timeoutMs: 30_000 });
+      run("sh", ["-ec", script], { cwd, timeoutMs: 100_000 });
     await shell(LOWER);
     const [base, up] = [join(directory, "base"), join(directory, "up")];
     const changed = `lowerdir=${base},upperdir=${up},workdir=${directory}/work`;

@@ -14,12 +14,12 @@ const STRANGER = "setpriv --reuid 2000 --regid 2000 --clear-groups";
 /** Runs a script in a mount namespace of its own, where it may cover the system's own files. */
 async function apart(directory: string, script: string): Promise<string> {
   const words = ["-m", "--propagation", "private", "sh", "-ec", script];
-  return await run("unshare", words, { cwd: directory, timeoutMs: 30_000 });
+  return await run("unshare", words, { cwd: directory, timeoutMs: 100_000 });
 }
 
 test("strata-overlay: mount -t fuse.strata-overlay, as in fstab", {
   skip: needsRoot || missing("mount.fuse3", "unshare"),
-  timeout: 60_000,
+  timeout: 150_000,
 }, async () => {
   await withLayers(NAMES, async (directory) => {
     const target = join(directory, "m");
@@ -40,7 +40,7 @@ test("strata-overlay: mount -t fuse.strata-overlay, as in fstab", {
 
 test("strata-overlay: allow_root lets root and the owner in, allow_other all, without them the owner", {
   skip: needsRoot || missing("setpriv", "fusermount3", "unshare"),
-  timeout: 60_000,
+  timeout: 150_000,
 }, async (t) => {
   await withLayers(NAMES, async (directory) => {
     const [program = "", ...words] = [...USER.split(" "), STRATA_OVERLAY, "--version"];
@@ -73,13 +73,13 @@ test("strata-overlay: allow_root lets root and the owner in, allow_other all, wi
 
 test("strata-overlay: xattr_permissions=1 keeps its records in security.*, and fuse-overlayfs reads them", {
   skip: needsRoot || missing("setfattr", "fuse-overlayfs"),
-  timeout: 60_000,
+  timeout: 150_000,
 }, async () => {
   await withLayers(NAMES, async (directory) => {
     const record = "security.fuseoverlayfs.override_stat";
     const target = join(directory, "m");
     const shell = (script: string): Promise<string> =>
-      run("sh", ["-ec", script], { cwd: directory, timeoutMs: 30_000 });
+      run("sh", ["-ec", script], { cwd: directory, timeoutMs: 100_000 });
     const look = "cd m; stat -c '%n %u:%g %a %F' d d/x d/new plain";
     const written = await shell(
       `mkdir a/d; touch a/d/x a/plain; setfattr -n ${record} -v 0:0:755 a
