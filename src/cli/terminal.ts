@@ -3,7 +3,8 @@
 
 import { constants } from "node:os";
 import type { ProgramSession } from "../engine/index.js";
-import { EngineError } from "../errors.js";
+import { EngineError, isFsError } from "../errors.js";
+import { makeRaw, restoreTerminal } from "../sys/index.js";
 import { DetachKeys } from "./detach-keys.js";
 
 /** What of this process the program gets. */
@@ -104,15 +105,31 @@ function passInput(
     if (detach) onDetach();
   };
   const end = (): void => session.endInput();
-  if (terminal) stdin.setRawMode(true);
+  const restore = terminal ? rawInput() : () => undefined;
   stdin.on("data", take);
   stdin.on("end", end);
   return () => {
     stdin.off("data", take);
     stdin.off("end", end);
-    if (terminal) stdin.setRawMode(false);
+    restore();
     // Else this process would wait for the end of its input.
     stdin.pause();
     stdin.unref();
   };
+}
+
+/** Returns how to end it; that happens at the end of this process at the latest. */
+function rawInput(): () => void {
+  const before = makeRaw(process.stdin.fd);
+  const restore = (): void => {
+    process.off("exit", restore);
+    // The terminal may have gone away.
+    try {
+      restoreTerminal(process.stdin.fd, before);
+    } catch (error) {
+      if (!isFsError(error)) throw error;
+    }
+  };
+  process.on("exit", restore);
+  return restore;
 }

@@ -63,14 +63,26 @@ function running({ id }: Container): EngineError {
 /** True when the container is gone (`--rm`). */
 async function endForGood(store: Store, container: Container): Promise<boolean> {
   const { home } = placesOf(store, container.id);
-  await stop(store, { container: container.id, timeoutSeconds: 0, signal: "KILL" });
-  // Its monitor has told of the end and is about to end itself.
+  const stopping = stop(store, { container: container.id, timeoutSeconds: 0, signal: "KILL" });
+  const patience = new AbortController();
+  await Promise.race([
+    stopping,
+    sleep(END_WAIT_MS, undefined, { signal: patience.signal }).catch(ignoreAbort),
+  ]);
+  // Its monitor has told of the end and is about to end itself; one that hangs is ended.
   for (let waited = 0; waited < END_WAIT_MS; waited += END_POLL_MS) {
     if (!(await readContainerState(home)).monitorAlive) break;
     await sleep(END_POLL_MS);
   }
-  const all = await store.containers.list();
-  return !all.some(({ id }) => id === container.id);
+  const { monitor, monitorAlive } = await readContainerState(home);
+  if (monitorAlive && monitor !== undefined) process.kill(monitor.pid, "SIGKILL");
+  await stopping;
+  patience.abort();
+  return (await presentState(store, container)) === undefined;
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === "AbortError")) throw error;
 }
 
 /** A mount process that was asked to end holds the upper until it has. */

@@ -8,6 +8,7 @@ import { Monitor } from "./monitor.js";
 import type { FailedReport, MonitorJob } from "./monitor-job.js";
 
 const STARTER_FD = 3;
+const LAST_WORDS_MS = 5000;
 
 /** Until there is a monitor to hear them. */
 const early: Frame[] = [];
@@ -23,12 +24,14 @@ async function begin(frame: Frame): Promise<void> {
   await serving;
 }
 
-/** Nothing was done yet. */
+/** Nothing was done yet; or something that nobody thought of, and the next command tidies up. */
 function refuse(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof EngineError ? error.code : "UNAVAILABLE";
-  process.exitCode = 1;
+  process.stderr.write(`${error instanceof Error ? error.stack : message}\n`);
   starter.sendJson("failed", { code, message } satisfies FailedReport);
+  starter.onClosed(() => process.exit(1));
+  setTimeout(() => process.exit(1), LAST_WORDS_MS);
   starter.end();
 }
 

@@ -23,7 +23,7 @@ import {
   type RecordedState,
   writeContainerState,
 } from "../../store/container-state.js";
-import { LockFile } from "../../store/lock-file.js";
+import { type HeldLock, LockFile } from "../../store/lock-file.js";
 import { removeMountState, writeMountState } from "../../store/mount-state.js";
 import { becomeSubreaper, type WindowSize } from "../../sys/index.js";
 import { Clients } from "./clients.js";
@@ -54,6 +54,8 @@ interface Ending {
 /** Serves one container until it has ended for good. */
 export class Monitor {
   readonly #job: MonitorJob;
+  /** Held as long as this process lives: an object that nobody holds would be closed. */
+  readonly lock: HeldLock;
   readonly #runtime: OciRuntime;
   readonly #clients = new Clients();
   readonly #log: JsonLog;
@@ -70,8 +72,13 @@ export class Monitor {
   #state: RecordedState;
   readonly #before: RecordedState;
 
-  constructor(job: MonitorJob, before: RecordedState, self: ProcessIdentity) {
+  private constructor(
+    job: MonitorJob,
+    before: RecordedState,
+    { self, lock }: { readonly self: ProcessIdentity; readonly lock: HeldLock },
+  ) {
     this.#job = job;
+    this.lock = lock;
     this.#before = before;
     this.#runtime = new OciRuntime(job.runtime, { stateDirectory: job.stateDirectory });
     this.#log = new JsonLog(join(job.home, LOG_FILE));
@@ -89,7 +96,7 @@ export class Monitor {
       throw new EngineError("IN_USE", `Cannot start container "${title}": it is being started`);
     }
     becomeSubreaper();
-    return new Monitor(job, before, await ownIdentity());
+    return new Monitor(job, before, { self: await ownIdentity(), lock });
   }
 
   /** Starts the container, for `starter`. Resolves when all is over. */
@@ -311,11 +318,11 @@ export class Monitor {
     await removeMountState(this.#job.home);
   }
 
+  /** What is not removed now is by whoever sees that this process is gone. */
   async #remove(): Promise<void> {
-    const { removeEnded } = await import("./remove-ended.js");
-    await removeEnded(this.#job.storeRoot, this.#job.id).catch((error: unknown) =>
-      this.#say(String(error)),
-    );
+    await import("./remove-ended.js")
+      .then(({ removeEnded }) => removeEnded(this.#job.storeRoot, this.#job.id))
+      .catch((error: unknown) => this.#say(String(error)));
   }
 
   async #goodbye(): Promise<void> {
@@ -332,8 +339,10 @@ export class Monitor {
 
   /** The last word: nobody serves the container any more. */
   async #recordEnd(change: Partial<RecordedState>): Promise<void> {
-    const { monitor: _, process: __, ...rest } = this.#state;
-    this.#state = rest;
+    const { monitor, process: _, ...rest } = this.#state;
+    // What is to be removed stays its monitor's, so that it is removed also when this process is killed.
+    const isKept = this.#job.autoRemove && monitor !== undefined;
+    this.#state = isKept ? { ...rest, monitor } : rest;
     await this.#record(change);
   }
 

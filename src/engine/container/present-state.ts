@@ -1,6 +1,7 @@
 // How a container is now. What its monitor wrote is believed while the monitor lives; where it was
 // killed, whoever asks first ends what is left and writes down how it ended.
 
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../../errors.js";
 import { findMount, findMountProcess, unmount } from "../../fuse/index.js";
@@ -45,6 +46,8 @@ export async function presentState(
     if (!isThere) return undefined;
     state = await readContainerState(home);
   }
+  // A container without a state has never run; one without a directory has been removed since.
+  if (!existsSync(home)) return undefined;
   return { ...state, shown: shownStatus(state) };
 }
 
