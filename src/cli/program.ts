@@ -6,6 +6,7 @@ import { manifestFile } from "../program-files.js";
 import { addArchiveCommands } from "./commands/archives.js";
 import { addBuild, addBuildCommands } from "./commands/build.js";
 import { addChangeCommands } from "./commands/changes.js";
+import { addCompletionCommands } from "./commands/completion.js";
 import { addCopyCommands } from "./commands/copies.js";
 import { addDiskUsage } from "./commands/disk-usage.js";
 import { addImageCommands } from "./commands/images.js";
@@ -18,6 +19,7 @@ import { addContainerPrune, addImagePrune, addSystemPrune } from "./commands/pru
 import { addRegistryCommands, addTransferCommands } from "./commands/registry.js";
 import { addRunCommands } from "./commands/run.js";
 import { addStoreCommands } from "./commands/store.js";
+import { addExamples } from "./examples.js";
 
 const EXAMPLES = `
 Examples:
@@ -58,9 +60,11 @@ export function buildProgram(): Command {
   addBuildCommands(program);
   addCopyCommands(program);
   addStoreCommands(program);
+  addCompletionCommands(program);
   addImageGroup(program);
   addContainerGroup(program);
   addSystemGroup(program);
+  addExamples(program);
   return program;
 }
 

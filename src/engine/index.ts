@@ -79,6 +79,7 @@ export {
   type ObjectType,
 } from "./inspect.js";
 export type { Inspection } from "./inspection.js";
+export { type KnownNames, knownNames } from "./known-names.js";
 export { type LoadRequest, load } from "./load.js";
 export { type LoginRequest, type LogoutRequest, login, logout, registryDomain } from "./login.js";
 export { type MountedContainer, type MountRequest, mount } from "./mount.js";
