@@ -2,7 +2,7 @@
 // https://github.com/docker/cli/blob/master/cli/command/formatter/container.go
 
 import type { ContainerStats, PsLine } from "../engine/index.js";
-import { ago, cut, humanDuration, humanSize } from "./format.js";
+import { ago, cut, goTime, humanDuration, humanSize } from "./format.js";
 import type { Listing } from "./listing.js";
 import { quoted } from "./template/quoting.js";
 
@@ -113,11 +113,6 @@ function mountsText({ view }: PsLine, trunc: boolean): string {
     return mount.type === "volume" && mount.name !== undefined ? [mount.name] : [];
   });
   return names.map((name) => (trunc ? cut(name, MOUNT_WIDTH) : name)).join(",");
-}
-
-/** As Go prints a time: "2026-11-21 09:18:27 +0000 UTC". */
-function goTime(time: Date): string {
-  return `${time.toISOString().slice(0, 19).replace("T", " ")} +0000 UTC`;
 }
 
 /** The rows of stats. */

@@ -13,7 +13,7 @@ import { addImageCommands } from "./commands/images.js";
 import { addInspect } from "./commands/inspect.js";
 import { addInteractCommands } from "./commands/interact.js";
 import { addLifecycleCommands } from "./commands/lifecycle.js";
-import { addMountCommands } from "./commands/mounts.js";
+import { addMountCommands, addRemoveContainers } from "./commands/mounts.js";
 import { addProcessCommands } from "./commands/processes.js";
 import { addContainerPrune, addImagePrune, addSystemPrune } from "./commands/prune.js";
 import { addRegistryCommands, addTransferCommands } from "./commands/registry.js";
@@ -88,6 +88,9 @@ function addContainerGroup(program: Command): void {
   addInspect(container, "container");
   addChangeCommands(container);
   addCopyCommands(container);
+  addProcessCommands(container);
+  container.commands.find((each) => each.name() === "ps")?.aliases(["ls", "list"]);
+  addRemoveContainers(container);
   addContainerPrune(container);
 }
 

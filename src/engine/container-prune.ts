@@ -2,8 +2,10 @@
 
 import { EngineError } from "../errors.js";
 import type { Container, Store } from "../store/index.js";
-import { writtenSizeBytes } from "./container-size.js";
+import { ps } from "./container/ps.js";
+import { isInUse } from "./disk-usage.js";
 import { isPrunable, pruneFilters } from "./image-prune.js";
+import { rm } from "./rm.js";
 
 export interface ContainerPruneRequest {
   /** "until=24h", "label=KEY[=VALUE]", "label!=KEY[=VALUE]". */
@@ -24,24 +26,25 @@ export async function containerPrune(
   const filters = pruneFilters(request.filters);
   const removed: Container[] = [];
   let sizeBytes = 0;
-  for (const container of await store.containers.list()) {
-    if (!isPrunable(filters, container.createdAt, new Map())) continue;
-    if ((await store.containers.mountState(container.id)) !== undefined) continue;
-    const written = writtenSizeBytes(store, container);
+  for (const { view, labels, sizes } of await ps(store, { all: true, sizes: true })) {
+    const { container } = view;
+    const known = new Map(Object.entries(labels));
+    if (isInUse(view) || !isPrunable(filters, container.createdAt, known)) continue;
     if (!(await removeUnused(store, container))) continue;
     removed.push(container);
-    sizeBytes += written;
+    sizeBytes += sizes?.writtenBytes ?? 0;
   }
   return { removed, sizeBytes };
 }
 
-/** False when somebody began to use it meanwhile. */
+/** False when somebody began to use it meanwhile, or removed it. */
 async function removeUnused(store: Store, { id }: Container): Promise<boolean> {
   try {
-    await store.containers.remove(id);
+    await rm(store, { container: id });
     return true;
   } catch (error) {
-    if (error instanceof EngineError && error.code === "IN_USE") return false;
+    if (!(error instanceof EngineError)) throw error;
+    if (error.code === "IN_USE" || error.code === "NOT_FOUND") return false;
     throw error;
   }
 }

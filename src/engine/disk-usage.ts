@@ -4,16 +4,17 @@
 import {
   type Container,
   type ImageRecord,
+  type ListedStep,
   type Needed,
   neededBy,
   type Store,
 } from "../store/index.js";
-import { writtenSizeBytes } from "./container-size.js";
+import { type PsLine, ps } from "./container/ps.js";
 
 /** One kind of objects. */
 export interface Usage {
   readonly count: number;
-  /** Of images: those that a container stands on. Of containers: those that are mounted. */
+  /** Of images: those that a container stands on. Of containers: those that run or are mounted. */
   readonly active: number;
   readonly sizeBytes: number;
   readonly reclaimableBytes: number;
@@ -26,52 +27,58 @@ export interface ImageUsage {
   readonly containers: number;
 }
 
-export interface ContainerUsage {
-  readonly container: Container;
-  readonly isMounted: boolean;
-  /** What was written in it. */
-  readonly sizeBytes: number;
-}
-
 export interface DiskUsage {
   readonly images: Usage;
   readonly containers: Usage;
+  /** What only the cache of builds needs. */
+  readonly builds: Usage;
   readonly imageItems: readonly ImageUsage[];
-  readonly containerItems: readonly ContainerUsage[];
+  readonly containerItems: readonly PsLine[];
+  readonly buildItems: readonly ListedStep[];
 }
 
 /** Sizes are those of blobs and of unpacked layers together: each is on the disk once. */
 export async function diskUsage(store: Store): Promise<DiskUsage> {
+  // Before the lock: whoever finds a container abandoned ends it.
+  const containerItems = await ps(store, { all: true, sizes: true });
   await using _lock = await store.lock.acquire("shared");
   const records = await store.images();
-  const containers = await store.containers.list();
-  const containerItems = await Promise.all(
-    containers.map(async (container) => ({
-      container,
-      isMounted: (await store.containers.mountState(container.id)) !== undefined,
-      sizeBytes: writtenSizeBytes(store, container),
-    })),
-  );
-  const imageItems = await imageUsage(store, records, containers);
+  const buildItems = await store.buildCache.list();
+  const imageItems = await imageUsage(store, records, await store.containers.list());
   const all = await sizeOf(store, await neededBy(store));
+  const images = await sizeOf(store, await neededBy(store, "images"));
   const used = await sizeOf(store, await neededBy(store, "containers"));
-  const idle = containerItems.filter(({ isMounted }) => !isMounted);
+  const written = (lines: readonly PsLine[]) =>
+    sum(lines.map(({ sizes }) => sizes?.writtenBytes ?? 0));
+  const idle = containerItems.filter(({ view }) => !isInUse(view));
   return {
     images: {
       count: records.length,
       active: imageItems.filter((item) => item.containers > 0).length,
-      sizeBytes: all,
-      reclaimableBytes: all - used,
+      sizeBytes: images,
+      reclaimableBytes: images - used,
     },
     containers: {
-      count: containers.length,
-      active: containers.length - idle.length,
-      sizeBytes: sum(containerItems.map((item) => item.sizeBytes)),
-      reclaimableBytes: sum(idle.map((item) => item.sizeBytes)),
+      count: containerItems.length,
+      active: containerItems.length - idle.length,
+      sizeBytes: written(containerItems),
+      reclaimableBytes: written(idle),
+    },
+    builds: {
+      count: buildItems.length,
+      active: 0,
+      sizeBytes: all - images,
+      reclaimableBytes: all - images,
     },
     imageItems,
     containerItems,
+    buildItems,
   };
+}
+
+/** True for a container that runs, is about to run again, or is mounted. */
+export function isInUse({ status, mount }: PsLine["view"]): boolean {
+  return mount !== undefined || ["running", "paused", "restarting"].includes(status);
 }
 
 async function imageUsage(

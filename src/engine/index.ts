@@ -60,7 +60,6 @@ export {
 } from "./cp.js";
 export { type Change, type ChangeKind, diff, diffImages } from "./diff.js";
 export {
-  type ContainerUsage,
   type DiskUsage,
   diskUsage,
   type ImageUsage,

@@ -75,11 +75,14 @@ export async function collectGarbage(
   }
 }
 
-/** What index.json, the containers and the cache of builds lead to; "containers": what these alone do. */
-export async function neededBy(store: Store, roots: "all" | "containers" = "all"): Promise<Needed> {
+/** What index.json, the containers and the cache of builds lead to; "images": the first two, "containers": these alone. */
+export async function neededBy(
+  store: Store,
+  roots: "all" | "images" | "containers" = "all",
+): Promise<Needed> {
   const everything = (await store.containers.damaged()).size > 0;
   const needed: Needed = { everything, blobs: new Set(), layers: new Set() };
-  for (const { descriptor } of roots === "all" ? await store.references.list() : []) {
+  for (const { descriptor } of roots === "containers" ? [] : await store.references.list()) {
     await follow(store.blobs, descriptor, needed);
   }
   for (const container of await store.containers.list()) {

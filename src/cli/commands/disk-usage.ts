@@ -2,13 +2,14 @@
 
 import type { Command } from "commander";
 import {
-  type ContainerUsage,
   type DiskUsage,
   diskUsage,
   type ImageUsage,
+  type PsLine,
   type Usage,
 } from "../../engine/index.js";
 import { familiarRepository } from "../../oci/index.js";
+import { psListing } from "../container-lines.js";
 import { ago, goTime, humanSize, shownId } from "../format.js";
 import { formatOption, type Listing, renderListing } from "../listing.js";
 import { type GlobalOptions, openStore, print } from "../session.js";
@@ -44,13 +45,13 @@ Examples:
 type Row = Usage & { readonly type: string };
 
 /** What strata has none of is listed all the same: scripts count the lines. */
-function rows({ images, containers }: DiskUsage): Row[] {
+function rows({ images, containers, builds }: DiskUsage): Row[] {
   const none: Usage = { count: 0, active: 0, sizeBytes: 0, reclaimableBytes: 0 };
   return [
     { type: "Images", ...images },
     { type: "Containers", ...containers },
     { type: "Local Volumes", ...none },
-    { type: "Build Cache", ...none },
+    { type: "Build Cache", ...builds },
   ];
 }
 
@@ -105,46 +106,54 @@ const imageRows: Listing<ImageUsage> = {
     "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}",
 };
 
-const containerRows: Listing<ContainerUsage> = {
+const containerRows: Listing<PsLine> = {
+  ...psListing({ trunc: true, sizes: false }),
+  table:
+    "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}",
+};
+
+/** What was written, without the image below. */
+function containerFields(line: PsLine): Readonly<Record<string, unknown>> {
+  return { ...containerRows.fields(line), Size: humanSize(line.sizes?.writtenBytes ?? 0) };
+}
+
+const buildRows: Listing<DiskUsage["buildItems"][number]> = {
   titles: {
-    ID: "CONTAINER ID",
-    Image: "IMAGE",
-    LocalVolumes: "LOCAL VOLUMES",
+    ID: "CACHE ID",
+    CacheType: "CACHE TYPE",
     Size: "SIZE",
-    RunningFor: "CREATED",
-    CreatedAt: "CREATED AT",
-    Status: "STATUS",
-    Names: "NAMES",
+    CreatedSince: "CREATED",
+    LastUsedSince: "LAST USED",
+    Description: "DESCRIPTION",
   },
-  fields: ({ container, isMounted, sizeBytes }) => ({
-    ID: container.id.slice(0, 12),
-    Image: container.imageName,
-    LocalVolumes: "0",
-    Size: humanSize(sizeBytes),
-    RunningFor: ago(container.createdAt),
-    CreatedAt: goTime(container.createdAt),
-    Status: isMounted ? "Mounted" : "Unmounted",
-    Names: container.name,
+  fields: ({ key, layer, createdAt, usedAt, description }) => ({
+    ID: key.slice(0, 12),
+    CacheType: "regular",
+    Size: humanSize(layer?.sizeBytes ?? 0),
+    CreatedSince: ago(createdAt),
+    LastUsedSince: ago(usedAt),
+    Description: description,
   }),
   table:
-    "{{.ID}}\t{{.Image}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}",
+    "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.Description}}",
 };
 
 /** Tables of each kind, or one template for all: `{{range .Images}}…{{end}}`. */
-function verboseText({ imageItems, containerItems }: DiskUsage, format: string): string {
+function verboseText(usage: DiskUsage, format: string): string {
+  const { imageItems, containerItems, buildItems, builds } = usage;
   if (format !== "table") {
     const template = parseTemplate(format === "json" ? "{{json .}}" : format);
     return `${template.render({
       Images: imageItems.map(imageRows.fields),
-      Containers: containerItems.map(containerRows.fields),
+      Containers: containerItems.map(containerFields),
       Volumes: [],
-      BuildCache: [],
+      BuildCache: buildItems.map(buildRows.fields),
     })}\n`;
   }
   return [
     `Images space usage:\n\n${renderListing(imageRows, imageItems)}`,
-    `Containers space usage:\n\n${renderListing(containerRows, containerItems)}`,
+    `Containers space usage:\n\n${renderListing({ ...containerRows, fields: containerFields }, containerItems)}`,
     "Local Volumes space usage:\n\nVOLUME NAME   LINKS     SIZE\n",
-    "Build cache usage: 0B\n\nCACHE ID   CACHE TYPE   SIZE      CREATED   LAST USED   USAGE     SHARED\n",
+    `Build cache usage: ${humanSize(builds.sizeBytes, 4)}\n\n${renderListing(buildRows, buildItems)}`,
   ].join("\n");
 }

@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import { type ContainerLine, containers, mount, rm, unmount } from "../../engine/index.js";
+import { forEachObject } from "../each.js";
 import { ago } from "../format.js";
 import { progressBar } from "../progress-bar.js";
 import { type GlobalOptions, note, openStore, print, printLine } from "../session.js";
@@ -61,16 +62,22 @@ Examples:
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       print(renderContainers(await containers(store), options));
     });
+  addRemoveContainers(program);
+}
+
+/** rm. */
+export function addRemoveContainers(program: Command): void {
   program
     .command("rm <container...>")
     .description("remove containers with everything that was written in them")
-    .option("-f, --force", "unmount them first")
-    .action(async (names: string[], options: { force?: boolean }) => {
+    .option("-f, --force", "end or unmount them first; what does not exist is no failure")
+    .action(async (names: string[], { force = false }: { force?: boolean }) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
-      for (const container of names) {
-        await rm(store, { container, ...options });
+      const work = async (container: string): Promise<void> => {
+        await rm(store, { container, force });
         printLine(container);
-      }
+      };
+      await forEachObject(names, work, { forgiveMissing: force });
     });
 }
 

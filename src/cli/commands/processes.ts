@@ -40,7 +40,7 @@ export function addProcessCommands(program: Command): void {
     .command("pause <container...>")
     .description("freeze all processes of containers")
     .action(async (names: string[]) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       await forEachObject(names, async (name) => {
         await pause(store, name);
         printLine(name);
@@ -50,7 +50,7 @@ export function addProcessCommands(program: Command): void {
     .command("unpause <container...>")
     .description("let the processes of paused containers go on")
     .action(async (names: string[]) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       await forEachObject(names, async (name) => {
         await unpause(store, name);
         printLine(name);
@@ -60,7 +60,7 @@ export function addProcessCommands(program: Command): void {
     .command("rename <container> <name>")
     .description("give a container another name")
     .action(async (from: string, to: string) => {
-      await rename(await openStore(program.opts<GlobalOptions>()), from, to);
+      await rename(await openStore(program.optsWithGlobals<GlobalOptions>()), from, to);
     });
 }
 
@@ -86,7 +86,7 @@ Examples:
   strata ps --format '{{.Names}}: {{.Status}}'`,
     )
     .action(async (flags: PsFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const lines = await ps(store, psRequest(flags));
       const columns = { trunc: flags.trunc, sizes: flags.size === true };
       const format = flags.quiet === true ? "{{.ID}}" : flags.format;
@@ -120,7 +120,11 @@ function addTop(program: Command): void {
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (name: string, words: string[]) => {
-      const table = await top(await openStore(program.opts<GlobalOptions>()), name, words);
+      const table = await top(
+        await openStore(program.optsWithGlobals<GlobalOptions>()),
+        name,
+        words,
+      );
       const lines = [table.titles, ...table.rows].map((row) => row.map(printable).join("\t"));
       print(aligned(lines.map((line) => `${line}\n`).join("")));
     });
@@ -145,7 +149,7 @@ function addStats(program: Command): void {
     .option("--no-trunc", "whole IDs")
     .addOption(formatOption())
     .action(async (containers: string[], flags: StatsFlags) => {
-      const store = await openStore(program.opts<GlobalOptions>());
+      const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const listing = statsListing(flags.trunc);
       const show = (lines: readonly ContainerStats[]): string =>
         renderListing(listing, lines, flags.format);

@@ -5,8 +5,10 @@ import type { Command } from "commander";
 import {
   containerPrune,
   imagePrune,
+  type PrunedBuilds,
   type PrunedContainers,
   type PrunedImages,
+  pruneBuilds,
 } from "../../engine/index.js";
 import { confirm } from "../confirm.js";
 import { humanSize } from "../format.js";
@@ -82,7 +84,7 @@ export function addContainerPrune(container: Command): void {
 export function addSystemPrune(system: Command): void {
   const command = system
     .command("prune")
-    .description("remove containers that are not in use, then images")
+    .description("remove containers that are not in use, then images, then what builds remember")
     .option("-a, --all", "all images that no container stands on, not only those without a name");
   withPruneOptions(command).action(async (flags: PruneFlags) => {
     if (flags.force !== true) await confirm(systemWarning(flags), "system prune");
@@ -91,14 +93,20 @@ export function addSystemPrune(system: Command): void {
     printContainers(containers);
     const images = await imagePrune(store, requestOf(flags));
     printImages(images);
-    printTotal(containers.sizeBytes + images.sizeBytes);
+    // What builds remember has neither labels nor an age of its own.
+    const builds = flags.filter === undefined ? await pruneBuilds(store, requestOf(flags)) : NONE;
+    printBuilds(builds);
+    printTotal(containers.sizeBytes + images.sizeBytes + builds.sizeBytes);
   });
 }
+
+const NONE: PrunedBuilds = { steps: [], mounts: 0, sizeBytes: 0 };
 
 function systemWarning({ all, filter = [] }: PruneFlags): string {
   const lines = [
     "all stopped containers",
     all === true ? `all ${UNUSED_IMAGES}` : "all dangling images",
+    ...(filter.length > 0 ? [] : [all === true ? "all build cache" : "unused build cache"]),
   ];
   const items = (texts: readonly string[]) => texts.map((text) => `  - ${text}\n`).join("");
   const filters =
@@ -123,6 +131,13 @@ function printContainers({ removed }: PrunedContainers): void {
   if (removed.length === 0) return;
   printLine("Deleted Containers:");
   for (const { id } of removed) printLine(id);
+  printLine("");
+}
+
+function printBuilds({ steps }: PrunedBuilds): void {
+  if (steps.length === 0) return;
+  printLine("Deleted build cache objects:");
+  for (const { key } of steps) printLine(key);
   printLine("");
 }
 
