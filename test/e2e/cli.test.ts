@@ -177,7 +177,7 @@ test("commit, history, inspect, rmi, prune: a new image on the old one", {
   deepStrictEqual([shown.Id, shown.RepoTags, shown.Author], [id, ["box:2"], "Jane"]);
   deepStrictEqual(shown.Config, { Env: ["A=b"], Cmd: ["/srv/one", "x"] });
   equal(shown.RootFS.Layers.length, 2);
-  deepStrictEqual([container.Name, container.Image], ["web", base]);
+  deepStrictEqual([container.Name, container.Image], ["/web", base]);
 
   await place.strata("rm", "-f", "web");
   match(
