@@ -47,8 +47,10 @@ export async function writeDiff(
 ): Promise<WrittenDiff> {
   const hash = createHash("sha256");
   const sizeBytes = await writeEntries(entries, (chunk) => {
+    // In this order: a file is written by a thread of its own, while this one hashes.
+    const taken = sink(chunk);
     hash.update(chunk);
-    return sink(chunk);
+    return taken;
   });
   return { diffId: `sha256:${hash.digest("hex")}` as DiffId, sizeBytes };
 }

@@ -8,9 +8,13 @@ import { assert } from "../assert.js";
 import { type Digest, hexOf } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { asFsError } from "../node-errors.js";
+import { beginWriteBack } from "../sys/index.js";
 import { syncDirectory } from "./durable.js";
 import type { HeldLock } from "./lock-file.js";
 import { scratchPath } from "./scratch-name.js";
+
+/** The disk begins with pieces of this size, while the rest is still to come. */
+const WRITE_BACK_BYTES = 16 << 20;
 
 /** What the sender says of a blob; what is absent is not checked. */
 export interface BlobExpectation {
@@ -35,6 +39,8 @@ export class BlobWriter implements AsyncDisposable {
   readonly #hash: Hash | undefined;
   #handle: FileHandle | undefined;
   #sizeBytes = 0;
+  /** So much is on its way to the disk already. */
+  #begunBytes = 0;
 
   private constructor(
     directory: string,
@@ -86,6 +92,9 @@ export class BlobWriter implements AsyncDisposable {
       throw asFsError(error, "write", this.#aside);
     }
     this.#sizeBytes += chunk.byteLength;
+    if (this.#sizeBytes - this.#begunBytes < WRITE_BACK_BYTES) return;
+    beginWriteBack(handle.fd, this.#begunBytes, this.#sizeBytes - this.#begunBytes);
+    this.#begunBytes = this.#sizeBytes;
   }
 
   /** Throws DATA_LOSS as soon as more came than was said, so that no sender can fill the disk. */

@@ -245,6 +245,19 @@ export function syncfs(fd: number): void {
   );
 }
 
+const SYNC_FILE_RANGE_WRITE = 2;
+const syncFileRangeNative = libc.func(
+  "int sync_file_range(int fd, int64_t offset, int64_t length, unsigned int flags)",
+);
+
+/**
+ * Begins to write a range to the disk, on a thread of the event loop's own, and waits for nothing:
+ * fsync has less to do then. Where that can't be done, nothing happens.
+ */
+export function beginWriteBack(fd: number, offset: number, length: number): void {
+  syncFileRangeNative.async(fd, offset, length, SYNC_FILE_RANGE_WRITE, () => undefined);
+}
+
 const POSIX_FADV_WILLNEED = 3;
 
 /** Sends for the content from the disk and does not wait for it. Where that can't be done, nothing. */

@@ -30,6 +30,8 @@ export class TarWriter {
   #left = 0;
   #padding = 0;
   #ended = false;
+  /** The chunk that the sink has still to take, while the next one is gathered. */
+  #taken: void | Promise<void> = undefined;
 
   constructor(sink: TarSink) {
     this.#sink = sink;
@@ -86,6 +88,7 @@ export class TarWriter {
     this.#ended = true;
     await this.#put(Buffer.alloc(2 * BLOCK_BYTES));
     if (this.#used > 0) await this.#flush();
+    await this.#taken;
   }
 
   /** Pads the member before. Room for it is there: the buffer is flushed whenever it is full. */
@@ -133,7 +136,10 @@ export class TarWriter {
     const full = this.#buffer.subarray(0, this.#used);
     this.#buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
     this.#used = 0;
-    await this.#sink(full);
+    await this.#taken;
+    this.#taken = this.#sink(full);
+    // Its failure is thrown to whoever brings the next chunk; until then it is not unheard of.
+    this.#taken?.catch(() => undefined);
   }
 }
 
