@@ -1,5 +1,6 @@
 // A pull from a registry of this machine until the image's layers lie unpacked: strata beside skopeo
-// and umoci, and beside podman. A small benchmark by itself:
+// and umoci, and beside podman; and a load of the same image's archive beside podman's. A small
+// benchmark by itself:
 //
 //   node dist/bench/pull.js [MEGABYTES [ROUNDS]]      (root; 500 MB in 20 layers, 3 rounds)
 
@@ -10,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DiffId } from "../src/digest.js";
-import { openStore, push } from "../src/engine/index.js";
+import { openStore, push, save } from "../src/engine/index.js";
 import { appendLayer, emptyImage, layerDescriptor, putImage } from "../src/image/index.js";
 import { hostPlatform, parseReference } from "../src/oci/index.js";
 import { RegistryServer } from "../test/registry/server/registry-server.js";
@@ -26,8 +27,15 @@ const strata = fileURLToPath(new URL("../run/strata.js", import.meta.url));
 interface Subject {
   readonly name: string;
   readonly needs: readonly string[];
-  /** Pulls into an empty directory. */
-  pull(reference: string, directory: string): void;
+  /** Fetches into an empty directory. */
+  fetch(image: Sample, directory: string): void;
+}
+
+/** One image in its two forms. */
+interface Sample {
+  readonly reference: string;
+  /** A docker archive of it. */
+  readonly archive: string;
 }
 
 function run(command: string, args: readonly string[], env: Record<string, string> = {}): void {
@@ -41,13 +49,13 @@ const subjects: readonly Subject[] = [
   {
     name: "strata pull",
     needs: [],
-    pull: (reference, directory) =>
+    fetch: ({ reference }, directory) =>
       run(process.execPath, [strata, "--root", directory, "pull", "-q", reference]),
   },
   {
     name: "skopeo copy + umoci unpack",
     needs: ["skopeo", "umoci"],
-    pull: (reference, directory) => {
+    fetch: ({ reference }, directory) => {
       const layout = join(directory, "layout");
       const source = ["--src-tls-verify=false", `docker://${reference}`];
       run("skopeo", ["copy", "-q", ...source, `oci:${layout}:x`]);
@@ -57,13 +65,30 @@ const subjects: readonly Subject[] = [
   {
     name: "podman pull",
     needs: ["podman"],
-    pull: (reference, directory) => {
-      const rooms = ["--root", join(directory, "root"), "--runroot", join(directory, "run")];
-      const flags = ["--storage-driver", "overlay", "--cgroup-manager", "cgroupfs"];
-      run("podman", [...rooms, ...flags, "pull", "-q", "--tls-verify=false", reference]);
-    },
+    fetch: ({ reference }, directory) =>
+      podman(directory, "pull", "-q", "--tls-verify=false", reference),
   },
 ];
+
+const loaders: readonly Subject[] = [
+  {
+    name: "strata load",
+    needs: [],
+    fetch: ({ archive }, directory) =>
+      run(process.execPath, [strata, "--root", directory, "load", "-q", "-i", archive]),
+  },
+  {
+    name: "podman load",
+    needs: ["podman"],
+    fetch: ({ archive }, directory) => podman(directory, "load", "-q", "-i", archive),
+  },
+];
+
+function podman(directory: string, ...args: readonly string[]): void {
+  const rooms = ["--root", join(directory, "root"), "--runroot", join(directory, "run")];
+  const flags = ["--storage-driver", "overlay", "--cgroup-manager", "cgroupfs"];
+  run("podman", [...rooms, ...flags, ...args]);
+}
 
 /** One layer's archive: files of which gzip saves a quarter. */
 function layerArchive(scratch: string, n: number, sizeBytes: number): Buffer {
@@ -78,7 +103,7 @@ function layerArchive(scratch: string, n: number, sizeBytes: number): Buffer {
   return archive;
 }
 
-async function pushSample(scratch: string, reference: string): Promise<void> {
+async function pushSample(scratch: string, reference: string): Promise<Sample> {
   const store = await openStore(join(scratch, "source"));
   let image = emptyImage(hostPlatform(), new Date(0));
   for (let n = 0; n < LAYERS; n++) {
@@ -89,10 +114,36 @@ async function pushSample(scratch: string, reference: string): Promise<void> {
   }
   await store.references.set(parseReference(reference), await putImage(store, image));
   await push(store, { reference });
+  const archive = join(scratch, "image.tar");
+  await save(store, { images: [reference], output: archive });
+  return { reference, archive };
 }
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** Interleaved rounds; prints medians and the ratio of the first subject's to each. */
+function compare(what: string, all: readonly Subject[], image: Sample, scratch: string): void {
+  const present = all.filter(({ needs }) => lacking(...needs) === false);
+  const seconds = new Map(present.map(({ name }) => [name, [] as number[]]));
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, fetch } of present) {
+      const directory = join(scratch, "target");
+      mkdirSync(directory);
+      const began = performance.now();
+      fetch(image, directory);
+      seconds.get(name)?.push((performance.now() - began) / 1000);
+      run("rm", ["-rf", "--one-file-system", directory]);
+    }
+  }
+  const own = median(seconds.get(present[0]?.name ?? "") ?? []);
+  console.log(`${what} of ${megabytes} MB in ${LAYERS} layers, median of ${rounds}`);
+  for (const [name, times] of seconds) {
+    const ratio = (own / median(times)).toFixed(2);
+    const shown = median(times).toFixed(2).padStart(7);
+    console.log(`${name.padEnd(28)} ${shown} s   strata/this ${ratio}`);
+  }
 }
 
 async function main(): Promise<void> {
@@ -100,27 +151,9 @@ async function main(): Promise<void> {
   try {
     await using registry = await RegistryServer.start(join(scratch, "registry"));
     const reference = `${registry.domain}/bench:1`;
-    await pushSample(scratch, reference);
-    const present = subjects.filter(({ needs }) => lacking(...needs) === false);
-    const seconds = new Map(present.map(({ name }) => [name, [] as number[]]));
-    for (let round = 0; round < rounds; round++) {
-      for (const { name, pull } of present) {
-        const directory = join(scratch, "target");
-        mkdirSync(directory);
-        const began = performance.now();
-        pull(reference, directory);
-        seconds.get(name)?.push((performance.now() - began) / 1000);
-        run("rm", ["-rf", "--one-file-system", directory]);
-      }
-    }
-    const own = median(seconds.get("strata pull") ?? []);
-    console.log(`pull of ${megabytes} MB in ${LAYERS} layers, median of ${rounds}`);
-    for (const [name, all] of seconds) {
-      const ratio = (own / median(all)).toFixed(2);
-      console.log(
-        `${name.padEnd(28)} ${median(all).toFixed(2).padStart(7)} s   strata/this ${ratio}`,
-      );
-    }
+    const image = await pushSample(scratch, reference);
+    compare("pull", subjects, image, scratch);
+    compare("load", loaders, image, scratch);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
