@@ -137,7 +137,8 @@ async function runWorkload(
       const found = await measureOnce(plan);
       samples.push(...found.samples);
       if (subject.name === "plain" && workload.spoils === true) makePlain(stack);
-      if (found.failure === undefined) continue;
+      // A signal may have reached the agent and its programs, too: that is no failure of theirs.
+      if (found.failure === undefined || options.stop.aborted) continue;
       // What failed or took too long once is not tried again.
       failed.add(subject.name);
       const { row, reason } = found.failure;
