@@ -4,7 +4,13 @@
 import { stat } from "node:fs/promises";
 import type { Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
-import { appendLayer, type Image, imageIdOf, layerDescriptor, putImage } from "../image/index.js";
+import {
+  type Image,
+  type ImageDocuments,
+  imageIdOf,
+  layerDescriptor,
+  putImage,
+} from "../image/index.js";
 import {
   clampDiff,
   compareTrees,
@@ -14,12 +20,14 @@ import {
 } from "../layer/index.js";
 import { hasCode } from "../node-errors.js";
 import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
-import type { Store } from "../store/index.js";
+import type { Container, Store } from "../store/index.js";
+import { adoptUppers, appendArchive, archiveUppers } from "./archive-uppers.js";
 import { withChanges } from "./config-changes.js";
+import { freezeContainer } from "./freeze.js";
 import { paused } from "./paused.js";
 import { latestSeconds, presentTime } from "./present-time.js";
 import { type Progress, unpackProgress } from "./progress.js";
-import { openContainer, openImage } from "./stack.js";
+import { openImage } from "./stack.js";
 import { targetReference } from "./target-reference.js";
 
 /** What the new image says of itself. */
@@ -38,6 +46,8 @@ export interface CommitOptions {
 export interface CommitRequest extends CommitOptions {
   /** Name, ID or the start of an ID; mounted or not. */
   readonly container: string;
+  /** All files as of one moment: whoever changes anything waits until that is fixed. */
+  readonly pause?: boolean;
 }
 
 export interface CommitDirectoryRequest extends CommitOptions {
@@ -54,7 +64,10 @@ export interface Committed {
   readonly layerSizeBytes: number;
 }
 
-/** Throws EngineError NOT_FOUND, INVALID_ARGUMENT, IN_USE; FsError (ENOSPC …): then the store is as before. */
+/**
+ * The container is frozen and goes on; what it was is archived meanwhile. Throws EngineError NOT_FOUND,
+ * INVALID_ARGUMENT, IN_USE; FsError (ENOSPC …): then there is no image, and the container is as it would be without.
+ */
 export async function commit(store: Store, request: CommitRequest): Promise<Committed> {
   const container = await store.containers.get(request.container);
   await using _container = await store.containers.lock(container.id).acquire("exclusive");
@@ -62,13 +75,22 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
   const base = await store.image(container.manifest);
   // Refused before the work is done.
   checkOptions(base, request);
+  const frozen = await frozenNow(store, container, request.pause === true);
+  const archives = await archiveUppers(store, frozen, request);
+  const image = archives.reduce<ImageDocuments>(
+    (below, archive) => appendArchive(below, archive),
+    base,
+  );
+  const layerSizeBytes = archives.at(-1)?.descriptor.sizeBytes ?? 0;
+  const committed = await putCommitted(store, { base, image, layerSizeBytes }, request);
+  await adoptUppers(store, frozen);
+  return committed;
+}
+
+async function frozenNow(store: Store, container: Container, pause: boolean): Promise<Container> {
+  if (!pause) return await freezeContainer(store, container);
   await using _pause = await paused(store, container);
-  const merged = await openContainer(store, container);
-  try {
-    return await commitEntries(store, base, merged.changes(), request);
-  } finally {
-    merged.close();
-  }
+  return await freezeContainer(store, container);
 }
 
 /** As commit, for a directory that holds the whole changed tree. */
@@ -124,14 +146,29 @@ async function commitEntries(
     });
   });
   const blob = await writer.commit({ digest: written.diffId, sizeBytes: written.sizeBytes });
-  const appended = appendLayer(base, {
+  const image = appendArchive(base, {
     descriptor: layerDescriptor(blob),
     diffId: written.diffId,
-    createdBy: "strata commit",
     created: options.created ?? presentTime(),
     ...(options.author === undefined ? {} : { author: options.author }),
     ...(options.message === undefined ? {} : { comment: options.message }),
   });
+  return await putCommitted(store, { base, image, layerSizeBytes: written.sizeBytes }, options);
+}
+
+/** An image in the making, what it was made from, and the size of its new layer. */
+interface Making {
+  readonly base: Image;
+  readonly image: ImageDocuments;
+  readonly layerSizeBytes: number;
+}
+
+/** Stores the image with what the options want changed of its config, and names it. */
+async function putCommitted(
+  store: Store,
+  { base, image: appended, layerSizeBytes }: Making,
+  options: CommitOptions,
+): Promise<Committed> {
   const image = withChanges(appended, options.changes ?? []);
   const reference =
     options.reference === undefined ? undefined : targetReference(options.reference);
@@ -140,5 +177,5 @@ async function commitEntries(
   });
   if (reference === undefined) await store.references.keep(descriptor);
   else await store.references.set(reference, descriptor);
-  return { id: imageIdOf(image), reference, layerSizeBytes: written.sizeBytes };
+  return { id: imageIdOf(image), reference, layerSizeBytes };
 }

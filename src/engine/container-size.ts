@@ -1,13 +1,16 @@
 // How much a container holds: what was written in it, and the layers below.
 
 import { directoryTree, type TreeNode } from "../layer/index.js";
-import type { Container, Store } from "../store/index.js";
+import { type Container, type Store, uppersOf } from "../store/index.js";
 import { isDirectory, isRegular } from "../sys/index.js";
 
-/** Bytes of the files in its upper; holes are nothing, an inode with several names counts once. Throws FsError. */
-export function writtenSizeBytes(store: Store, container: Container): number {
-  using tree = directoryTree(store.containers.paths(container.id).upper);
-  return sizeOf(tree, new Set());
+/** Bytes of the files in its uppers; holes are nothing, an inode with several names counts once. Throws FsError. */
+export async function writtenSizeBytes(store: Store, container: Container): Promise<number> {
+  const places = await Promise.all(uppersOf(container).map((id) => store.uppers.place(id)));
+  return places.reduce((sum, { diff }) => {
+    using tree = directoryTree(diff);
+    return sum + sizeOf(tree, new Set());
+  }, 0);
 }
 
 function sizeOf(node: TreeNode, counted: Set<string>): number {

@@ -2,10 +2,10 @@
 
 import { changeKinds, type DiffEntry } from "../layer/index.js";
 import type { Node, Overlay } from "../overlay/index.js";
-import { componentsOf, type LayerPath } from "../path.js";
-import type { Store } from "../store/index.js";
+import { componentsOf, type LayerPath, parentOf } from "../path.js";
+import type { Container, Store } from "../store/index.js";
 import { paused } from "./paused.js";
-import { openContainer, openImage } from "./stack.js";
+import { openContainer, openImage, openUppers } from "./stack.js";
 
 /** A: added. C: changed, itself or something below it. D: deleted. */
 export type ChangeKind = "A" | "C" | "D";
@@ -21,14 +21,57 @@ export async function diff(store: Store, idOrName: string): Promise<Change[]> {
   const container = await store.containers.get(idOrName);
   await using _lock = await store.containers.lock(container.id).acquire("exclusive");
   await using _pause = await paused(store, container);
+  const { frozen } = await store.containers.reread(container);
   const base = await openImage(store, container.chain);
-  const merged = await openContainer(store, container);
   try {
-    const changes = [...changesOf(base, merged)];
-    return changes.sort(byPath);
+    const merged = await openContainer(store, container);
+    try {
+      if (frozen.length === 0) return [...changesOf(base, merged)].sort(byPath);
+      const told = new Set(merged.changes());
+      for (const [n] of frozen.entries())
+        await tell(store, container, frozen.slice(0, n + 1), told);
+      return [...changesOfAll(base, merged, told)].sort(byPath);
+    } finally {
+      merged.close();
+    }
   } finally {
-    merged.close();
     base.close();
+  }
+}
+
+/** Adds the changes of the last of some frozen uppers to those of the others. */
+async function tell(
+  store: Store,
+  container: Container,
+  uppers: readonly string[],
+  told: Set<DiffEntry>,
+): Promise<void> {
+  const overlay = await openUppers(store, container, uppers);
+  try {
+    for (const entry of overlay.changes()) told.add(entry);
+  } finally {
+    overlay.close();
+  }
+}
+
+/** Of several uppers: what one changed, another may have taken back. */
+function* changesOfAll(
+  base: Overlay,
+  merged: Overlay,
+  told: Iterable<DiffEntry>,
+): Generator<Change> {
+  const paths = new Set<LayerPath>();
+  for (const { kind, path } of told) {
+    if (kind !== "opaque") paths.add(path);
+    else for (const hidden of hiddenBy(base, path, new Set())) paths.add(hidden.path);
+  }
+  for (const path of paths) {
+    const parent = nodeAt(merged, parentOf(path));
+    if (path === "" || parent?.isDirectory !== true) continue;
+    const before = nodeAt(base, path);
+    const after = nodeAt(merged, path);
+    if (before !== undefined) yield { kind: after === undefined ? "D" : "C", path };
+    else if (after !== undefined) yield { kind: "A", path };
   }
 }
 

@@ -5,6 +5,7 @@ import { EngineError } from "../errors.js";
 import { type FuseDriver, type MountJob, mountInProcess } from "../fuse/index.js";
 import type { Container, ImageRecord, Store } from "../store/index.js";
 import { features } from "../sys/index.js";
+import { freezePlanPath } from "./freeze.js";
 import { checkMountPoint } from "./mount-point.js";
 import { type Progress, unpackProgress } from "./progress.js";
 import { layersOf } from "./stack.js";
@@ -91,7 +92,8 @@ export async function mountJobOf(
   target: string,
   options: Pick<MountJob, "readOnly" | "driver" | "copyUp" | "volatile"> = {},
 ): Promise<MountJob> {
-  const { upper, work, log } = store.containers.paths(container.id);
+  const { log } = store.containers.paths(container.id);
+  const { frozen, upper } = await store.containers.reread(container);
   const layers = await layersOf(store, container.chain);
   const lowers = layers.map(({ chainId }) => store.layers.path(chainId));
   const formats = [store.layers.format, ...layers.map(({ format }) => format)];
@@ -106,9 +108,10 @@ export async function mountJobOf(
     // In a namespace of one's own the user is root, and the kernel's checks are right.
     permissions: isRecorded && !features().mount ? "owner-only" : "checked",
     lowers,
+    frozen: await Promise.all(frozen.toReversed().map((one) => upperJob(store, one))),
     // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
-    upper,
-    work,
+    ...(await upperJob(store, upper)),
+    freezePlan: freezePlanPath(store, container.id),
     ...options,
   };
 }
@@ -137,4 +140,9 @@ async function mountContainer(
   );
   await store.containers.setMounted(id, { target, pid });
   return { container, target, pid, ...(notice === undefined ? {} : { notice }) };
+}
+
+async function upperJob(store: Store, id: string): Promise<{ upper: string; work: string }> {
+  const { diff, work } = await store.uppers.place(id);
+  return { upper: diff, work };
 }

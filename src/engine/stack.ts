@@ -3,9 +3,20 @@
 
 import type { ChainId } from "../digest.js";
 import { EngineError } from "../errors.js";
-import { type Layer, openDirectoryLayer, openDirectoryUpper } from "../layer/index.js";
+import {
+  type Layer,
+  openDirectoryLayer,
+  openDirectoryUpper,
+  type UpperLayer,
+} from "../layer/index.js";
 import { Overlay } from "../overlay/index.js";
-import type { Container, LayerInfo, Store } from "../store/index.js";
+import {
+  type Container,
+  type LayerInfo,
+  type Store,
+  type UpperPaths,
+  uppersOf,
+} from "../store/index.js";
 
 /** The unpacked layers of a chain, topmost first. Throws EngineError DATA_LOSS when one is missing. */
 export async function layersOf(store: Store, chain: readonly ChainId[]): Promise<LayerInfo[]> {
@@ -36,10 +47,21 @@ export async function openImage(store: Store, chain: readonly ChainId[]): Promis
  * Consistent only while the container is not mounted or its mount is paused.
  */
 export async function openContainer(store: Store, container: Container): Promise<Overlay> {
-  const { upper, work } = store.containers.paths(container.id);
+  return await openUppers(store, container, uppersOf(await store.containers.reread(container)));
+}
+
+/** The tree of a container's image under some of its uppers, base first: the last is the upper. Close it. */
+export async function openUppers(
+  store: Store,
+  container: Container,
+  uppers: readonly string[],
+): Promise<Overlay> {
+  const places = await Promise.all(uppers.map((id) => store.uppers.place(id)));
   const stack = openStack(store, await layersOf(store, container.chain));
-  return new Overlay({
-    stack,
-    upper: openDirectoryUpper(upper, work, { ...store.layers.format, observe: true }),
-  });
+  const [upper, ...frozen] = places.reverse().map((place) => observeUpper(store, place));
+  return new Overlay({ stack, frozen, ...(upper === undefined ? {} : { upper }) });
+}
+
+function observeUpper(store: Store, { diff, work }: UpperPaths): UpperLayer {
+  return openDirectoryUpper(diff, work, { ...store.layers.format, observe: true });
 }

@@ -1,9 +1,13 @@
 // The door of fuse/: mounting a stack of layers in a process of its own, and talking to it.
 
 export {
+  freezeMount,
+  holdFile,
   mountStatistics,
   pauseMount,
+  releaseMount,
   resumeMount,
+  settleMount,
   shutdownMount,
 } from "./mount/mount-control.js";
 export {
@@ -27,4 +31,5 @@ export {
   readMountTable,
   STRATA_MOUNT_TYPE,
 } from "./mount/mount-table.js";
+export type { FreezePlan, FreezeReport, MovedFile } from "./session/freeze.js";
 export type { SessionStatistics } from "./session/fuse-session.js";

@@ -41,6 +41,7 @@ import { inodeFlags, protectionOf, requireOpenable } from "./protection.js";
 import { type DirectoryEntry, DirectoryHandle } from "./readdir.js";
 import { planRmdir, planUnlink } from "./remove.js";
 import { planRename } from "./rename.js";
+import { standsAlone } from "./stands-alone.js";
 import { type BeforeStep, Plan } from "./step.js";
 import { Union } from "./union.js";
 import { View, type ViewOptions } from "./view.js";
@@ -341,6 +342,20 @@ export class Overlay {
   /** The upper as a diff that stands by itself (changes.ts). The upper must not change meanwhile. */
   changes(): Iterable<DiffEntry> {
     return changesOf(this.#union);
+  }
+
+  /** Nothing lies in the upper, and no copy beside it; its root may differ. */
+  get hasEmptyUpper(): boolean {
+    const { upper } = this.#union;
+    return (
+      upper === undefined ||
+      (upper.readdir(upper.root).length === 0 && upper.indexKeys().length === 0)
+    );
+  }
+
+  /** The upper's tree, without anything beside it, is the layer that `changes` tells. */
+  upperStandsAlone(): boolean {
+    return standsAlone(this.#union);
   }
 
   /** The merged tree to walk. */

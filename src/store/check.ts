@@ -15,6 +15,7 @@ import {
   parseJson,
   parseManifest,
 } from "../oci/index.js";
+import { uppersOf } from "./containers.js";
 import { hasTree } from "./layers.js";
 import type { Store } from "./store.js";
 
@@ -148,6 +149,12 @@ async function checkLayers(store: Store, findings: CheckFinding[]): Promise<numb
   return layers.length;
 }
 
+async function checkUpper(store: Store, id: string): Promise<void> {
+  await store.uppers.place(id);
+  const archive = await store.uppers.archive(id);
+  if (archive !== undefined) await checkSize(store, archive.descriptor);
+}
+
 async function checkContainers(store: Store, findings: CheckFinding[]): Promise<number> {
   const damagedOnes = await store.containers.damaged();
   for (const [id, { message }] of damagedOnes) {
@@ -166,6 +173,7 @@ async function checkContainers(store: Store, findings: CheckFinding[]): Promise<
         if (await hasTree(join(store.layers.directory, hexOf(chainId)))) continue;
         throw damaged(container.id, `its layer ${chainId} is not unpacked`);
       }
+      for (const id of uppersOf(container)) await checkUpper(store, id);
     });
   }
   return containers.length + damagedOnes.size;

@@ -1,5 +1,5 @@
-// The containers: each a writable layer above an image, in containers/<id>/{upper,work}, with its
-// record in container.json. Whether and where one is mounted is mount-state.ts.
+// The containers: each a writable layer above an image, with its record in container.json, which
+// names its uppers (uppers.ts). Whether and where one is mounted is mount-state.ts.
 
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
@@ -27,6 +27,7 @@ import {
 } from "./mount-state.js";
 import { removeDirectory } from "./remove-directory.js";
 import { scratchPath } from "./scratch-name.js";
+import type { UpperStore } from "./uppers.js";
 
 /** A writable layer and what it stands on. `chain` and `diffIds` are base first. */
 export interface Container {
@@ -40,6 +41,10 @@ export interface Container {
   readonly manifest: Descriptor;
   readonly chain: readonly ChainId[];
   readonly diffIds: readonly DiffId[];
+  /** Uppers that were frozen, base first; they lie above the chain. Other containers may share them. */
+  readonly frozen: readonly string[];
+  /** The upper that it writes to: its alone. */
+  readonly upper: string;
   readonly createdAt: Date;
 }
 
@@ -51,16 +56,15 @@ export interface NewContainer {
   readonly name?: string;
 }
 
-/** Where the parts of a container lie. */
+/** Where the parts of a container lie, but for its uppers (uppers.ts). */
 export interface ContainerPaths {
   readonly home: string;
-  readonly upper: string;
-  readonly work: string;
   /** What the mount process writes. */
   readonly log: string;
 }
 
 const RECORD_FILE = "container.json";
+const NEXT_RECORD_FILE = "container.json.next";
 const nameForm = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 const idForm = /^[0-9a-f]{64}$/;
 
@@ -71,17 +75,23 @@ export class ContainerStore {
   /** Orders the changes of names. */
   readonly #names: LockFile;
   readonly #layers: LayerStore;
+  readonly #uppers: UpperStore;
 
-  constructor(root: string, names: LockFile, layers: LayerStore) {
+  constructor(
+    root: string,
+    names: LockFile,
+    parts: { readonly layers: LayerStore; readonly uppers: UpperStore },
+  ) {
     this.directory = join(root, "containers");
     this.#tmp = join(root, "tmp");
     this.#names = names;
-    this.#layers = layers;
+    this.#layers = parts.layers;
+    this.#uppers = parts.uppers;
   }
 
   paths(id: string): ContainerPaths {
     const home = join(this.directory, id);
-    return { home, upper: join(home, "upper"), work: join(home, "work"), log: join(home, "log") };
+    return { home, log: join(home, "log") };
   }
 
   /**
@@ -92,35 +102,54 @@ export class ContainerStore {
   async create(request: NewContainer): Promise<Container> {
     const { image } = request;
     const id = randomBytes(32).toString("hex");
-    const container: Container = {
+    const upper = await this.#uppers.create(id, (diff) => {
+      const trees = image.chain.toReversed().map((chainId) => this.#layers.path(chainId));
+      copyRoot(trees, diff, this.#layers.format);
+    });
+    const parts = { chain: image.chain, diffIds: image.config.diffIds, frozen: [], upper };
+    return await this.#enter({
+      ...parts,
       id,
-      name: checkName(request.name ?? id.slice(0, 12)),
       imageName: request.imageName,
       imageId: image.id,
       manifest: image.descriptor,
-      chain: image.chain,
-      diffIds: image.config.diffIds,
-      createdAt: new Date(),
-    };
-    await using _names = await this.#names.acquire("exclusive");
-    await this.#refuseTaken(container.name);
+      ...(request.name === undefined ? {} : { name: request.name }),
+    });
+  }
+
+  /**
+   * A second container over all that `from` stands on, but for its upper: `own.upper` is an empty one
+   * that was made for it. Hold the store's lock shared. Throws as create().
+   */
+  async branch(
+    from: Container,
+    own: { readonly id: string; readonly upper: string; readonly name?: string },
+  ): Promise<Container> {
+    const { name: _, ...rest } = from;
+    return await this.#enter({ ...rest, ...own });
+  }
+
+  /** Makes the record, or removes the upper. */
+  async #enter(
+    parts: Omit<Container, "name" | "createdAt"> & { readonly name?: string },
+  ): Promise<Container> {
+    const { id } = parts;
     const aside = scratchPath(this.#tmp, "container");
     try {
-      await mkdir(join(aside, "upper"), { recursive: true, mode: 0o755 });
-      copyRoot(
-        container.chain.toReversed().map((chainId) => this.#layers.path(chainId)),
-        join(aside, "upper"),
-        this.#layers.format,
-      );
-      await mkdir(join(aside, "work"), { mode: 0o700 });
+      const name = checkName(parts.name ?? id.slice(0, 12));
+      const container: Container = { ...parts, name, createdAt: new Date() };
+      await using _names = await this.#names.acquire("exclusive");
+      await this.#refuseTaken(name);
+      await mkdir(aside, { mode: 0o755 });
       await writeRecord(aside, container);
       await rename(aside, this.paths(id).home);
       await syncDirectory(this.directory);
+      return container;
     } catch (error) {
       await removeDirectory(aside);
+      await this.#uppers.remove(parts.upper);
       throw asFsError(error, "create", this.paths(id).home);
     }
-    return container;
   }
 
   /** All containers, newest first. Those whose record is damaged are left out: see damaged(). */
@@ -161,15 +190,36 @@ export class ContainerStore {
         );
   }
 
-  /** Records that the container stands on another image now (after a commit froze its upper). Hold its lock. */
+  /** Replaces the record: another name, another upper above a frozen one. Hold the container's lock. */
   async update(container: Container): Promise<void> {
     await replaceFile(this.#tmp, this.paths(container.id).home, RECORD_FILE, recordOf(container));
   }
 
+  /**
+   * Writes the record beside the present one, durably; renaming it over that, which is anybody's who
+   * then must tell nobody, puts it in place.
+   */
+  async prepareUpdate(
+    container: Container,
+  ): Promise<{ readonly from: string; readonly to: string }> {
+    const { home } = this.paths(container.id);
+    await replaceFile(this.#tmp, home, NEXT_RECORD_FILE, recordOf(container));
+    return { from: join(home, NEXT_RECORD_FILE), to: join(home, RECORD_FILE) };
+  }
+
+  /** The record as it is on the disk now. Throws EngineError NOT_FOUND. */
+  async reread(container: Container): Promise<Container> {
+    const found = await this.#tryRead(container.id);
+    if (found instanceof EngineError) throw found;
+    if (found !== undefined) return found;
+    throw new EngineError("NOT_FOUND", `Cannot find "${container.name}": no such container`);
+  }
+
   /** Gives the container another name. Throws as create(). */
   async rename(container: Container, name: string): Promise<Container> {
+    await using _lock = await this.lock(container.id).acquire("exclusive");
     await using _names = await this.#names.acquire("exclusive");
-    const renamed = { ...container, name: checkName(name) };
+    const renamed = { ...(await this.reread(container)), name: checkName(name) };
     await this.#refuseTaken(name);
     await this.update(renamed);
     return renamed;
@@ -182,17 +232,36 @@ export class ContainerStore {
   async remove(id: string): Promise<void> {
     const { home } = this.paths(id);
     const aside = scratchPath(this.#tmp, "removed");
+    let uppers: readonly string[];
     {
       await using _lock = await this.lock(id).acquire("exclusive", { waitMs: 0 });
       const mounted = await this.mountState(id);
       if (mounted !== undefined) {
         throw inUse(id, `it is mounted on ${mounted.target}`);
       }
-      await this.#refuseServed(id);
+      uppers = await this.#uppersOf(id);
+      await this.#refuseServed(id, uppers);
       await rename(home, aside);
       await syncDirectory(this.directory);
     }
     await removeDirectory(aside);
+    await this.#removeUppers(uppers);
+  }
+
+  /** What its record names, or, where that is damaged, what was made for it. */
+  async #uppersOf(id: string): Promise<readonly string[]> {
+    const container = await this.#tryRead(id);
+    if (container !== undefined && !(container instanceof EngineError)) return uppersOf(container);
+    return await this.#uppers.ownedBy(id);
+  }
+
+  /** Those that no other container names: the later of two that remove the last ones sees neither. */
+  async #removeUppers(uppers: readonly string[]): Promise<void> {
+    if ((await this.damaged()).size > 0) return;
+    const needed = new Set((await this.list()).flatMap((other) => uppersOf(other)));
+    for (const id of uppers) {
+      if (!needed.has(id)) await this.#uppers.remove(id);
+    }
   }
 
   /** The lock of one container: who mounts, commits or removes it holds it exclusively. */
@@ -234,8 +303,10 @@ export class ContainerStore {
   }
 
   /** A mount process holds its upper's lock, also where whoever started it died before recording it. */
-  async #refuseServed(id: string): Promise<void> {
-    const path = join(this.paths(id).work, "lock");
+  async #refuseServed(id: string, uppers: readonly string[]): Promise<void> {
+    const upper = uppers.at(-1);
+    if (upper === undefined) return;
+    const path = join(this.#uppers.paths(upper).work, "lock");
     const lock = await new LockFile(path, id).tryAcquire("exclusive");
     if (lock === undefined) throw inUse(id, "a mount process is still serving it");
     await lock.release();
@@ -259,6 +330,11 @@ async function isGone(home: string): Promise<boolean> {
     if (hasCode(error, "ENOENT")) return true;
     throw error;
   }
+}
+
+/** All uppers that a container needs, base first. */
+export function uppersOf({ frozen, upper }: Container): readonly string[] {
+  return [...frozen, upper];
 }
 
 function inUse(id: string, state: string): EngineError {
@@ -307,6 +383,8 @@ export function parseContainer(bytes: Uint8Array, path: string): Container {
     manifest: parseDescriptor(fields.get("manifest"), `${path}: manifest`),
     chain: fields.strings("chain").map((text) => parseDigest(text) as ChainId),
     diffIds: fields.strings("diffIds").map((text) => parseDigest(text) as DiffId),
+    frozen: fields.strings("frozen"),
+    upper: fields.requiredString("upper"),
     createdAt,
   };
 }

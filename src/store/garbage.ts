@@ -16,6 +16,7 @@ import {
   parseManifest,
 } from "../oci/index.js";
 import type { BlobStore } from "./blobs.js";
+import { uppersOf } from "./containers.js";
 import type { HeldLock } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
 import { isInUse } from "./scratch-name.js";
@@ -23,8 +24,8 @@ import type { Store } from "./store.js";
 
 /** One thing that is (or would be) removed. */
 export interface GarbageItem {
-  readonly kind: "blob" | "layer" | "temporary";
-  /** Digest, chain ID, or file name in tmp/. */
+  readonly kind: "blob" | "layer" | "upper" | "temporary";
+  /** Digest, chain ID, an upper's ID, or file name in tmp/. */
   readonly name: string;
   readonly sizeBytes: number;
 }
@@ -49,6 +50,7 @@ export interface Needed {
   readonly everything: boolean;
   readonly blobs: Set<Digest>;
   readonly layers: Set<ChainId>;
+  readonly uppers: Set<string>;
 }
 
 /** Removes what nothing needs. Throws EngineError IN_USE, FsError. */
@@ -62,6 +64,7 @@ export async function collectGarbage(
     const needed = await neededBy(store);
     const items = [
       ...(await temporaries(store)),
+      ...(await unneededUppers(store, needed)),
       ...(await unneededLayers(store, needed)),
       ...(await unneededBlobs(store, needed)),
     ];
@@ -81,13 +84,14 @@ export async function neededBy(
   roots: "all" | "images" | "containers" = "all",
 ): Promise<Needed> {
   const everything = (await store.containers.damaged()).size > 0;
-  const needed: Needed = { everything, blobs: new Set(), layers: new Set() };
+  const needed: Needed = { everything, blobs: new Set(), layers: new Set(), uppers: new Set() };
   for (const { descriptor } of roots === "containers" ? [] : await store.references.list()) {
     await follow(store.blobs, descriptor, needed);
   }
   for (const container of await store.containers.list()) {
     for (const chainId of container.chain) needed.layers.add(chainId);
     await follow(store.blobs, container.manifest, needed);
+    for (const id of uppersOf(container)) await followUpper(store, id, needed);
   }
   for (const { layer } of roots === "all" ? await store.buildCache.list() : []) {
     if (layer === undefined) continue;
@@ -118,6 +122,19 @@ async function follow(blobs: BlobStore, descriptor: Descriptor, needed: Needed):
   }
 }
 
+/** An archived upper is part of the images to come: its blob, and its tree where that is a layer now. */
+async function followUpper(store: Store, id: string, needed: Needed): Promise<void> {
+  needed.uppers.add(id);
+  try {
+    const archive = await store.uppers.archive(id);
+    if (archive === undefined) return;
+    needed.blobs.add(archive.descriptor.digest);
+    needed.layers.add(archive.chainId);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+  }
+}
+
 async function document(blobs: BlobStore, digest: Digest): Promise<unknown> {
   return parseJson(await blobs.readBytes(digest, DOCUMENT_LIMIT_BYTES), digest);
 }
@@ -141,6 +158,12 @@ async function unneededLayers(store: Store, needed: Needed): Promise<GarbageItem
   return items;
 }
 
+async function unneededUppers(store: Store, needed: Needed): Promise<GarbageItem[]> {
+  if (needed.everything) return [];
+  const ids = (await store.uppers.list()).filter((id) => !needed.uppers.has(id));
+  return ids.map((name) => ({ kind: "upper", name, sizeBytes: 0 }));
+}
+
 /** Sizes of whole trees are not summed up: that would take longer than removing them. */
 async function temporaries(store: Store): Promise<GarbageItem[]> {
   const directory = join(store.root, "tmp");
@@ -159,6 +182,8 @@ async function remove(store: Store, item: GarbageItem): Promise<void> {
       return await store.blobs.delete(item.name as Digest);
     case "layer":
       return await store.layers.delete(item.name as ChainId);
+    case "upper":
+      return await store.uppers.remove(item.name);
     case "temporary":
       return await removeDirectory(join(store.root, "tmp", item.name));
   }

@@ -9,7 +9,9 @@ export {
   type ContainerPaths,
   ContainerStore,
   type NewContainer,
+  uppersOf,
 } from "./containers.js";
+export { syncDirectory } from "./durable.js";
 export {
   type CollectOptions,
   type GarbageItem,
@@ -18,6 +20,7 @@ export {
   neededBy,
 } from "./garbage.js";
 export type { ImageRecord, StoredImage } from "./images.js";
+export { copyRoot } from "./implied-directory.js";
 export type { LayerBatch } from "./layer-batch.js";
 export type { LayerFormat } from "./layer-format.js";
 export { type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";
@@ -32,3 +35,4 @@ export { ScratchDirectory } from "./scratch-directory.js";
 export { isInUse } from "./scratch-name.js";
 export { Store, type StoreOptions } from "./store.js";
 export type { UnpackImageOptions } from "./unpack-image.js";
+export { type UpperArchive, type UpperPaths, UpperStore } from "./uppers.js";

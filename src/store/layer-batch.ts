@@ -123,17 +123,22 @@ export async function publishLayers(
     await writeFile(join(aside, INFO_FILE), JSON.stringify(info), { flag: "wx", mode: 0o644 });
   }
   // One syncfs is far cheaper than an fsync for each file of the layers. Downloads go on meanwhile.
-  const handle = await open(last.aside, "r");
-  try {
-    await synced(handle.fd);
-  } finally {
-    await handle.close();
-  }
+  await flush(last.aside);
   for (const { aside, info } of unpacked) {
     await nameLayer(aside, place.home(info.chainId));
     onNamed(info.chainId);
   }
   await syncDirectory(place.layers.directory);
+}
+
+/** Everything on the file system of `path` is on the disk. Throws FsError EIO. */
+export async function flush(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await synced(handle.fd);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function nameLayer(aside: string, home: string): Promise<void> {

@@ -9,8 +9,9 @@ import type { Attributes } from "../layer/index.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
 import type { LayerPath } from "../path.js";
+import { replaceFile, syncDirectory } from "./durable.js";
 import { impliedBy } from "./implied-directory.js";
-import { INFO_FILE, LayerBatch, publishLayers } from "./layer-batch.js";
+import { flush, INFO_FILE, LayerBatch, publishLayers } from "./layer-batch.js";
 import type { LayerFormat } from "./layer-format.js";
 import type { LockFile } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
@@ -59,7 +60,7 @@ export class LayerStore {
 
   /** The directory of the layer's tree, whether it is there or not. */
   path(chainId: ChainId): string {
-    return join(this.#home(chainId), "diff");
+    return join(this.home(chainId), "diff");
   }
 
   async has(chainId: ChainId): Promise<boolean> {
@@ -68,7 +69,7 @@ export class LayerStore {
 
   /** undefined when the layer is not unpacked. Throws EngineError DATA_LOSS when its record is damaged. */
   async info(chainId: ChainId): Promise<LayerInfo | undefined> {
-    const path = join(this.#home(chainId), INFO_FILE);
+    const path = join(this.home(chainId), INFO_FILE);
     try {
       return parseInfo(await readFile(path), path, chainId);
     } catch (error) {
@@ -105,7 +106,7 @@ export class LayerStore {
       layers: this,
       lock: await this.#lock.acquire("shared"),
       scratch: () => scratchPath(this.#tmp, "layer"),
-      home: (chainId) => this.#home(chainId),
+      home: (chainId) => this.home(chainId),
       blobFile: async ({ blob }) => {
         if (blob === undefined) return undefined;
         const path = join(this.#blobs, hexOf(blob));
@@ -131,7 +132,7 @@ export class LayerStore {
     await mkdir(aside, { recursive: true, mode: 0o755 });
     await rename(tree, join(aside, "diff"));
     const info = { ...layer, format: this.format };
-    const place = { layers: this, home: (chainId: ChainId) => this.#home(chainId) };
+    const place = { layers: this, home: (chainId: ChainId) => this.home(chainId) };
     await publishLayers(place, [{ aside, info }]);
     return true;
   }
@@ -151,15 +152,35 @@ export class LayerStore {
   async delete(chainId: ChainId): Promise<void> {
     const aside = scratchPath(this.#tmp, "removed");
     try {
-      await rename(this.#home(chainId), aside);
+      await rename(this.home(chainId), aside);
     } catch (error) {
       if (hasCode(error, "ENOENT")) return;
-      throw asFsError(error, "remove", this.#home(chainId));
+      throw asFsError(error, "remove", this.home(chainId));
     }
     await removeDirectory(aside);
   }
 
-  #home(chainId: ChainId): string {
+  /**
+   * As adopt, for a directory that holds the tree as `diff/`, and may hold more: it is renamed as a
+   * whole, so that at any time the tree lies in one of the two places.
+   */
+  async adoptHome(layer: Omit<LayerInfo, "format">, home: string): Promise<boolean> {
+    if (await this.has(layer.chainId)) return false;
+    const info: LayerInfo = { ...layer, format: this.format };
+    await replaceFile(this.#tmp, home, INFO_FILE, JSON.stringify(info));
+    await flush(home);
+    try {
+      await rename(home, this.home(layer.chainId));
+    } catch (error) {
+      if (hasCode(error, "ENOTEMPTY", "EEXIST")) return false;
+      throw asFsError(error, "rename", home);
+    }
+    await syncDirectory(this.directory);
+    return true;
+  }
+
+  /** The directory that holds all of a layer. */
+  home(chainId: ChainId): string {
     return join(this.directory, hexOf(chainId));
   }
 }

@@ -3,11 +3,11 @@
 // is lost and in which nothing was written.
 
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { ChainId, Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { familiarReference } from "../oci/index.js";
 import { type CheckFinding, checkAll, checkDocument, isRefused } from "./check.js";
+import { uppersOf } from "./containers.js";
 import type { HeldLock } from "./lock-file.js";
 import type { Store } from "./store.js";
 
@@ -71,19 +71,24 @@ async function removeImages(store: Store): Promise<RepairedItem[]> {
 async function keptLayers(store: Store): Promise<Set<ChainId>> {
   const again = new Set((await store.images()).flatMap(({ chain }) => chain));
   const kept = new Set<ChainId>();
-  for (const { id, chain } of await store.containers.list()) {
-    const mounted = (await store.containers.mountState(id)) !== undefined;
-    for (const chainId of chain) if (mounted || !again.has(chainId)) kept.add(chainId);
+  for (const container of await store.containers.list()) {
+    const mounted = (await store.containers.mountState(container.id)) !== undefined;
+    for (const chainId of container.chain) {
+      if (mounted || !again.has(chainId)) kept.add(chainId);
+    }
+    // The tree of a frozen upper: the container has no other.
+    for (const id of uppersOf(container)) {
+      const archive = await store.uppers.archive(id);
+      if (archive !== undefined) kept.add(archive.chainId);
+    }
   }
   return kept;
 }
 
-/** Nothing was written in the container: its upper holds no file. */
+/** Nothing was written in the container: it has one upper, which holds no file. */
 async function isUnwritten(store: Store, id: string): Promise<boolean> {
-  const { upper, home } = store.containers.paths(id);
-  if (!(await readdir(home)).includes("upper")) return true;
-  if ((await readdir(upper)).length > 0) return false;
-  // A change that was frozen lies beside the upper.
-  const frozen = join(home, "frozen");
-  return !(await readdir(home)).includes("frozen") || (await readdir(frozen)).length === 0;
+  const uppers = await store.uppers.ownedBy(id);
+  const [upper, ...others] = uppers;
+  if (upper === undefined) return true;
+  return others.length === 0 && (await readdir(store.uppers.paths(upper).diff)).length === 0;
 }

@@ -21,6 +21,7 @@ import { type RepairedItem, repairStore } from "./repair.js";
 import { defaultRoot } from "./root.js";
 import { ScratchDirectory } from "./scratch-directory.js";
 import { type UnpackImageOptions, unpackImage } from "./unpack-image.js";
+import { UpperStore } from "./uppers.js";
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -31,10 +32,10 @@ export interface StoreOptions {
 const LAYOUT_VERSION = "1.0.0";
 const FOLDERS = ["blobs", "blobs/sha256"];
 /** They hold set-user-ID programs of images: nobody else may reach those, whatever the root's mode. */
-const PRIVATE_FOLDERS = ["layers", "containers", "tmp"];
+const PRIVATE_FOLDERS = ["layers", "containers", "uppers", "tmp"];
 /** What a store that another process is just making may hold already. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
-  ...["oci-layout", "index.json", "blobs", "layers", "containers", "tmp"],
+  ...["oci-layout", "index.json", "blobs", "layers", "containers", "uppers", "tmp"],
   ...["lock", "names.lock", "packed.json", "lost+found", "build"],
 ]);
 
@@ -45,6 +46,7 @@ export class Store {
   readonly blobs: BlobStore;
   readonly references: ReferenceStore;
   readonly layers: LayerStore;
+  readonly uppers: UpperStore;
   readonly containers: ContainerStore;
   readonly packed: PackedBlobs;
   readonly buildCache: BuildCache;
@@ -62,7 +64,8 @@ export class Store {
     this.blobs = new BlobStore(root, this.lock);
     this.references = new ReferenceStore(root, names);
     this.layers = new LayerStore(root, this.lock, format);
-    this.containers = new ContainerStore(root, names, this.layers);
+    this.uppers = new UpperStore(root, this.layers);
+    this.containers = new ContainerStore(root, names, { layers: this.layers, uppers: this.uppers });
     this.packed = new PackedBlobs(root, names);
     this.buildCache = new BuildCache(root, this.blobs);
     this.#images = new ImageStore(this.blobs, this.references, this.layers);

@@ -94,3 +94,18 @@ export function conflictingLock(
     pid: lock.view.getInt32(24, true),
   };
 }
+
+const F_SETLEASE = 1024;
+
+/**
+ * True while anybody has the file of `fd`, which is open for reading only, open for writing, or
+ * mapped for that: then it can have no lease (fcntl(2), F_SETLEASE). Throws FsError.
+ */
+export function isOpenForWriting(fd: number): boolean {
+  if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
+    if (lastErrno() === errno.EAGAIN) return true;
+    throw failure("fcntl");
+  }
+  checked(fcntl(fd, F_SETLEASE, F_UNLCK), "fcntl");
+  return false;
+}

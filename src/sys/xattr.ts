@@ -3,8 +3,8 @@
 // Descriptors always do: no xattr call takes one that is O_PATH.
 
 import { Buffer } from "node:buffer";
-import { errno } from "../errors.js";
-import { type ByteString, bytesOf } from "../path.js";
+import { errno, FsError } from "../errors.js";
+import { type ByteString, bytesOf, textOf } from "../path.js";
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -225,4 +225,25 @@ function removeRaw(dirFd: number, path: ByteString, name: ByteString): number {
     return removexattrat(SYS_REMOVEXATTRAT, dirFd, at, AT_SYMLINK_NOFOLLOW, nameArgument(name));
   }
   return lremovexattr(belowProc(dirFd, path), nameArgument(name));
+}
+
+const lsetxattrNative = libc.func(`int lsetxattr${SET}`);
+/** What a call that goes on may still read. */
+const inUse = new Set<object>();
+
+/** Sets an empty attribute on a thread of the event loop's own: it may have to wait for long. Rejects with FsError. */
+export async function setxattrLater(path: ByteString, name: ByteString): Promise<void> {
+  const text = makeScratch(path.length + name.length + 2);
+  text.buffer.write(`${path}\0${name}\0`, "latin1");
+  inUse.add(text);
+  try {
+    const result = await new Promise<number>((resolve) => {
+      const done = (_error: unknown, value: unknown): void => resolve(Number(value));
+      lsetxattrNative.async(text.address, text.address + path.length + 1, 0, 0, 0, done);
+    });
+    // The thread's errno is not ours to see.
+    if (result < 0) throw new FsError(errno.EIO, "setxattr", textOf(path));
+  } finally {
+    inUse.delete(text);
+  }
 }

@@ -21,6 +21,7 @@ function container(name: string): Container {
   const manifest = { mediaType: "", digest, size: 0, raw: {} } as unknown as Container["manifest"];
   return {
     ...{ id: ID, name, imageName: "alpine:3", imageId: digest, manifest, chain: [], diffIds: [] },
+    ...{ frozen: [], upper: "0".repeat(32) },
     createdAt: secondsAgo(3600),
   };
 }

@@ -64,22 +64,23 @@ test("ContainerStore: makes, finds, renames and removes containers", async () =>
 test("ContainerStore.create: the upper's root is as the image's", async () => {
   using scratch = new Scratch();
   const [store, container] = await containerIn(scratch);
-  const upper = statSync(store.containers.paths(container.id).upper, { bigint: true });
+  const upper = statSync(store.uppers.paths(container.upper).diff, { bigint: true });
   deepStrictEqual([upper.mode & 0o7777n, upper.mtimeNs], [0o750n, 1_500_000_000_250_000_000n]);
 });
 
 test("ContainerStore.remove: refused while somebody holds the container's or its upper's lock", async () => {
   using scratch = new Scratch();
-  const [store, { id }] = await containerIn(scratch);
+  const [store, { id, upper }] = await containerIn(scratch);
   const lock = await store.containers.lock(id).acquire("exclusive");
   await rejects(store.containers.remove(id), { code: "IN_USE" });
   await lock.release();
-  const { upper, work } = store.containers.paths(id);
-  const served = openDirectoryUpper(upper, work);
+  const { diff, work } = store.uppers.paths(upper);
+  const served = openDirectoryUpper(diff, work);
   await rejects(store.containers.remove(id), { code: "IN_USE" });
   served.close();
   await store.containers.remove(id);
   ok(!existsSync(store.containers.paths(id).home));
+  deepStrictEqual(await store.uppers.list(), []);
 });
 
 test("ContainerStore.mountState: believes the kernel, not its file", async () => {

@@ -37,7 +37,7 @@ test("Store.collectGarbage: keeps what names and containers need", async () => {
   await store.collectGarbage();
   deepStrictEqual(
     [...pictureOf(store.root).keys()],
-    ["blobs", "blobs/sha256", "containers", "index.json", "layers", "oci-layout", "tmp"],
+    ["blobs", "blobs/sha256", "containers", "index.json", "layers", "oci-layout", "tmp", "uppers"],
   );
 });
 

@@ -110,7 +110,9 @@ test("repair: a container without a record goes unless something was written in 
     ids.push((await store.containers.create({ image, imageName: "a", name })).id);
   }
   const [kept = "", written = "", empty = ""] = ids;
-  writeFileSync(join(store.containers.paths(written).upper, "work"), "of hours");
+  const [upper = ""] = await store.uppers.ownedBy(written);
+  const { diff } = store.uppers.paths(upper);
+  writeFileSync(join(diff, "work"), "of hours");
   for (const id of [written, empty]) {
     writeFileSync(join(store.containers.paths(id).home, "container.json"), "{");
   }
@@ -120,6 +122,6 @@ test("repair: a container without a record goes unless something was written in 
     left.findings.map(({ object }) => object),
     [written],
   );
-  ok(existsSync(join(store.containers.paths(written).upper, "work")));
+  ok(existsSync(join(diff, "work")));
   strictEqual((await store.containers.get("kept")).id, kept);
 });

@@ -13,6 +13,7 @@ interface CommitFlags {
   readonly message?: string;
   readonly author?: string;
   readonly change?: string[];
+  readonly pause?: boolean;
   readonly base?: string;
   readonly dir?: string;
 }
@@ -29,13 +30,14 @@ export function addChangeCommands(program: Command): void {
       "Dockerfile instruction for the image (repeatable)",
       collect,
     )
-    .option("-p, --pause", "writers wait while the changes are read: this is always so")
+    .option("-p, --pause", "all files as of one moment: whoever changes anything waits for that")
     .option("--base <image>", "with --dir: the image that the directory was made from")
     .option("--dir <dir>", "with --base: the changed root")
     .addHelpText(
       "after",
       `
-Prints the new image's ID. A mounted container may be committed while it is used. Instructions are
+Prints the new image's ID. A mounted container may be committed while it is used: nobody waits
+for it, and each file is as it was at one moment. Instructions are
 CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, SHELL, STOPSIGNAL, USER, VOLUME and WORKDIR;
 $NAME means the image's variable. With SOURCE_DATE_EPOCH set, no time in the image is later.
 
@@ -48,7 +50,12 @@ Examples:
       const bar = progressBar();
       const committed =
         flags.base === undefined && flags.dir === undefined
-          ? await commit(store, { container: required(first), ...options(flags, second), ...bar })
+          ? await commit(store, {
+              container: required(first),
+              pause: flags.pause === true,
+              ...options(flags, second),
+              ...bar,
+            })
           : await commitDirectory(store, {
               ...directoryOptions(flags, second),
               ...options(flags, first),

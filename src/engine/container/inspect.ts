@@ -66,16 +66,24 @@ function stateOf(view: ContainerView): Inspection {
 }
 
 async function sizesOf(store: Store, container: Container): Promise<Inspection> {
-  const written = writtenSizeBytes(store, container);
+  const written = await writtenSizeBytes(store, container);
   return { SizeRw: written, SizeRootFs: written + (await imageSizeBytes(store, container)) };
 }
 
-function graphData(store: Store, container: Container, mount: MountState | undefined): Inspection {
-  const { upper, work } = store.containers.paths(container.id);
-  const lowers = container.chain.map((chainId) => store.layers.path(chainId)).reverse();
+async function graphData(
+  store: Store,
+  container: Container,
+  mount: MountState | undefined,
+): Promise<Inspection> {
+  const { diff, work } = store.uppers.paths(container.upper);
+  const frozen = await Promise.all(container.frozen.map((id) => store.uppers.place(id)));
+  const lowers = [
+    ...container.chain.map((chainId) => store.layers.path(chainId)),
+    ...frozen.map((place) => place.diff),
+  ].reverse();
   return {
     LowerDir: lowers.join(":"),
-    UpperDir: upper,
+    UpperDir: diff,
     WorkDir: work,
     ...(mount === undefined ? {} : { MergedDir: mount.target, MountPid: String(mount.pid) }),
   };

@@ -85,6 +85,6 @@ export function commandOf({ config }: ContainerView): readonly string[] {
 }
 
 async function sizesOf(store: Store, { container }: ContainerView): Promise<ContainerSizes> {
-  const writtenBytes = writtenSizeBytes(store, container);
+  const writtenBytes = await writtenSizeBytes(store, container);
   return { writtenBytes, wholeBytes: writtenBytes + (await imageSizeBytes(store, container)) };
 }

@@ -1,10 +1,20 @@
 // Commands to a running mount, given through the mount itself (session/control.ts). Called by any
 // process but the one that serves the mount. All throw FsError (EPERM, ENOTCONN, EBUSY…).
 
-import { bufferOf, bytesOf, bytesOfBuffer, textOf } from "../../path.js";
-import { AT_FDCWD, getxattrAt, setxattrAt } from "../../sys/index.js";
-import { CONTROL_NAME, RESUME_NAME, SHUTDOWN_NAME, STATS_NAME } from "../session/control.js";
+import { EngineError } from "../../errors.js";
+import { type ByteString, bufferOf, bytesOf, bytesOfBuffer, textOf } from "../../path.js";
+import { AT_FDCWD, getxattrAt, setxattrAt, setxattrLater } from "../../sys/index.js";
+import {
+  CONTROL_NAME,
+  FREEZE_NAME,
+  RELEASE_NAME,
+  RESUME_NAME,
+  SETTLED_NAME,
+  SHUTDOWN_NAME,
+  STATS_NAME,
+} from "../session/control.js";
 import type { SessionStatistics } from "../session/fuse-session.js";
+import { HOLD_NAME } from "../session/holds.js";
 
 /**
  * Holds back everything that would change the upper layer, until resumeMount, or until nobody
@@ -24,6 +34,31 @@ export function resumeMount(target: string): void {
 /** As SIGTERM to the mount process: out of the tree at once, gone with the last user. */
 export function shutdownMount(target: string): void {
   ask(target, SHUTDOWN_NAME);
+}
+
+/**
+ * Freezes the upper of a mount as the plan says that lies where its job told. Throws EngineError
+ * UNSUPPORTED for a mount that can't.
+ */
+export function freezeMount(target: string): void {
+  if (ask(target, FREEZE_NAME) !== undefined) return;
+  const state = "its mount can't freeze its upper layer";
+  throw new EngineError("UNSUPPORTED", `Cannot freeze "${target}": ${state}`);
+}
+
+/** Ends what holdFile began, for all files of the mount. */
+export function releaseMount(target: string): void {
+  ask(target, RELEASE_NAME);
+}
+
+/** A freeze has been dealt with: what the mount keeps for that is closed. */
+export function settleMount(target: string): void {
+  ask(target, SETTLED_NAME);
+}
+
+/** Keeps everybody from writing a file of a mount by write(2), until releaseMount. Resolves after that. */
+export async function holdFile(path: ByteString): Promise<void> {
+  await setxattrLater(path, bytesOf(HOLD_NAME));
 }
 
 function ask(target: string, name: string): Buffer | undefined {

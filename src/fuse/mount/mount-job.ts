@@ -19,16 +19,26 @@ export type MountFlag =
  */
 export type FuseDriver = "dev-fuse" | "fuse-native";
 
+/** An upper and its work directory. */
+export interface UpperPlace {
+  readonly upper: string;
+  readonly work: string;
+}
+
 /** One mount: the whole of what its process needs to know. Paths are absolute. */
 export interface MountJob {
   /** The directory to mount on. */
   readonly target: string;
   /** Topmost first: directories with overlay-style whiteouts. At least one, or an upper. */
   readonly lowers: readonly string[];
+  /** Former uppers of this tree, above `lowers`, topmost first. They are read only. */
+  readonly frozen?: readonly UpperPlace[];
   readonly upper?: string;
   /** Required with `upper`, on the same file system. */
   readonly work?: string;
   readonly readOnly?: boolean;
+  /** Where plans of freezes come (session/freeze.ts); without it the upper can't be frozen. */
+  readonly freezePlan?: string;
   /** The first column of /proc/mounts; "strata" if absent. */
   readonly source?: string;
   /** The type is shown as "fuse.<subtype>"; "strata" if absent. */

@@ -11,7 +11,7 @@ import { Log } from "../session/log.js";
 import { detach } from "./attach.js";
 import type { MountFlag, MountJob, MountReport } from "./mount-job.js";
 import { findMount, STRATA_SUBTYPE } from "./mount-table.js";
-import { openOverlay } from "./open-overlay.js";
+import { freezerOption, openOverlay } from "./open-overlay.js";
 import { die, onTermination } from "./termination.js";
 import { finishOption } from "./upper-wanted.js";
 
@@ -151,6 +151,7 @@ function openSession(
     gid: process.getegid?.() ?? 0,
     volatile: volatile === true,
     ...finishOption(job),
+    ...freezerOption(job),
     syncFd: upper === undefined || readOnly === true ? undefined : openDirectory(upper),
     onShutdown: parts.onShutdown,
   };

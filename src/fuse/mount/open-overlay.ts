@@ -2,6 +2,7 @@
 
 import { EngineError } from "../../errors.js";
 import { type DirectoryLayerOptions, openDirectoryLayer } from "../../layer/directory-layer.js";
+import type { UpperLayer } from "../../layer/layer.js";
 import { openDirectoryUpper } from "../../layer/open-upper.js";
 import type { DirectoryUpperOptions } from "../../layer/upper-options.js";
 import { OVERRIDE_STAT, PRIVILEGED_OVERRIDE_STAT } from "../../layer/whiteout.js";
@@ -9,7 +10,8 @@ import { lockWithin } from "../../layer/work-directory.js";
 import { Overlay } from "../../overlay/overlay.js";
 import { bytesOf } from "../../path.js";
 import { AT_FDCWD, O_DIRECTORY, O_RDONLY, openAt } from "../../sys/index.js";
-import type { MountJob } from "./mount-job.js";
+import type { Freezer } from "../session/freeze.js";
+import type { MountJob, UpperPlace } from "./mount-job.js";
 import { askForUpper } from "./upper-wanted.js";
 
 /** How all layers of the mount are written. */
@@ -38,11 +40,7 @@ function lockUpper(job: MountJob, path: string, work: string): void {
 /** Throws FsError, EngineError INVALID_ARGUMENT, IN_USE. */
 export function openOverlay(job: MountJob): Overlay {
   const isForeign = job.foreignLayers === true;
-  const dialect: LayerDialect = {
-    ownership: job.ownership ?? "native",
-    ...(job.userXattr === true ? { xattrPrefix: "user" } : {}),
-    followRedirects: job.redirects !== "nofollow",
-  };
+  const dialect = dialectOf(job);
   const shown = {
     ...(job.view === undefined ? {} : { view: job.view }),
     redirects: (job.redirects ?? "on") === "on",
@@ -59,19 +57,48 @@ export function openOverlay(job: MountJob): Overlay {
       detectRecords: isForeign,
     }),
   );
-  if (job.upper === undefined) return new Overlay({ ...shown, stack });
+  const frozen = (job.frozen ?? []).map((place) => openUpperOf(job, place, { observe: true }));
+  if (job.upper === undefined) return new Overlay({ ...shown, stack, frozen });
   if (job.work === undefined) {
     throw new EngineError("INVALID_ARGUMENT", `Cannot mount "${job.target}": no work directory`);
   }
   if (isForeign && job.readOnly !== true) lockUpper(job, job.upper, job.work);
-  const upper = openDirectoryUpper(job.upper, job.work, {
-    ...dialect,
+  const place = { upper: job.upper, work: job.work };
+  // Not as one more lower layer: only an upper knows which lower files its hard links stand for.
+  const upper = openUpperOf(job, place, { observe: job.readOnly === true });
+  return new Overlay({ ...shown, stack, frozen, upper });
+}
+
+/** An upper of this mount: the one it begins with, or another that takes its place. */
+export function openUpperOf(
+  job: MountJob,
+  place: UpperPlace,
+  options: { readonly observe: boolean },
+): UpperLayer {
+  const isForeign = job.foreignLayers === true;
+  return openDirectoryUpper(place.upper, place.work, {
+    ...dialectOf(job),
     ...recordedUpper(job),
     foreign: isForeign,
     lockWaitMs: isForeign ? LOCK_WAIT_MS : 0,
     volatile: job.volatile === true,
-    // Not as one more lower layer: only an upper knows which lower files its hard links stand for.
-    observe: job.readOnly === true,
+    observe: options.observe,
   });
-  return new Overlay({ ...shown, stack, upper });
+}
+
+/** The session's option that says how the upper can be frozen. */
+export function freezerOption(job: MountJob): { readonly freezer?: Freezer } {
+  const { freezePlan: planPath } = job;
+  if (planPath === undefined || job.readOnly === true) return {};
+  return {
+    freezer: { planPath, openUpper: (place) => openUpperOf(job, place, { observe: false }) },
+  };
+}
+
+function dialectOf(job: MountJob): LayerDialect {
+  return {
+    ownership: job.ownership ?? "native",
+    ...(job.userXattr === true ? { xattrPrefix: "user" } : {}),
+    followRedirects: job.redirects !== "nofollow",
+  };
 }

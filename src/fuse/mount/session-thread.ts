@@ -25,7 +25,7 @@ import {
   type SessionMessage,
   SMALL_FILE_BYTES,
 } from "./mount-job.js";
-import { openOverlay } from "./open-overlay.js";
+import { freezerOption, openOverlay } from "./open-overlay.js";
 import { refusesOthers } from "./refuses-others.js";
 import { finishOption } from "./upper-wanted.js";
 
@@ -93,6 +93,7 @@ function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): vo
       ...accessOption(job),
       volatile: job.volatile === true,
       ...finishOption(job),
+      ...freezerOption(job),
       onReady: () => tell({ kind: "ready" }),
       onShutdown: () => tell({ kind: "shutdown" }),
     },

@@ -4,6 +4,7 @@
 
 import { errno, FsError, isFsError } from "../../errors.js";
 import type { Handle, Node, Overlay } from "../../overlay/index.js";
+import type { Freezer } from "../session/freeze.js";
 import type { SessionStatistics } from "../session/fuse-session.js";
 import { isLockReleased } from "../session/lock-release.js";
 import type { Log } from "../session/log.js";
@@ -25,6 +26,8 @@ export interface NativeSessionOptions {
   readonly syncFd: number | undefined;
   /** As SessionOptions.isUpperAwaited. */
   readonly isUpperAwaited?: () => boolean;
+  /** As SessionOptions.freezer. */
+  readonly freezer?: Freezer;
   readonly onShutdown: () => void;
 }
 
@@ -147,6 +150,7 @@ export class NativeSession {
       openFiles: this.#files.size,
       paused: this.isPaused,
       heldRequests: this.#held.length,
+      heldFiles: 0,
       uptimeMs: Date.now() - this.#startedMs,
       requests: Object.fromEntries(this.#counts),
     };

@@ -6,11 +6,14 @@ import { errno } from "../../errors.js";
 import { type ByteString, bytesOfBuffer, textOf } from "../../path.js";
 import {
   CONTROL_NAME,
+  FREEZE_NAME,
   isControlName,
   RESUME_NAME,
+  SETTLED_NAME,
   SHUTDOWN_NAME,
   STATS_NAME,
 } from "../session/control.js";
+import { freezeByPlan } from "../session/freeze.js";
 import { opcode } from "../wire/protocol.js";
 import type { Call } from "./call.js";
 import type { NativeSession } from "./native-session.js";
@@ -48,6 +51,15 @@ function answerCommand(session: NativeSession, name: string, asked: boolean): Bu
       return Buffer.from("ok");
     case SHUTDOWN_NAME:
       if (!asked) session.options.onShutdown();
+      return Buffer.from("ok");
+    case FREEZE_NAME: {
+      const { freezer } = session.options;
+      if (freezer === undefined) return undefined;
+      // Everything is written through us: nothing has to move.
+      if (!asked) freezeByPlan(session.overlay, freezer, [], () => ({ moved: [] }));
+      return Buffer.from("ok");
+    }
+    case SETTLED_NAME:
       return Buffer.from("ok");
     default:
       return undefined;

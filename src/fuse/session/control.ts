@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import { errno } from "../../errors.js";
 import { type ByteString, textOf } from "../../path.js";
+import { freezeSession } from "./freeze.js";
 import type { FuseSession } from "./fuse-session.js";
 
 /** Names of the root that are ours; a file system's own attributes of these names are hidden. */
@@ -19,12 +20,19 @@ export const STATS_NAME = `${RESERVED}stats`;
  */
 export const RESUME_NAME = `${RESERVED}resume`;
 export const SHUTDOWN_NAME = `${RESERVED}shutdown`;
+/** Carries the plan of a freeze out (freeze.ts). */
+export const FREEZE_NAME = `${RESERVED}freeze`;
+/** Lets go of all files that are held (holds.ts). */
+export const RELEASE_NAME = `${RESERVED}release`;
+/** The last freeze has been dealt with: closes the files that moved, and lets go of those that are held. */
+export const SETTLED_NAME = `${RESERVED}settled`;
 
 export function isControlName(name: string): boolean {
   return name.startsWith(RESERVED);
 }
 
-function isAllowed(session: FuseSession): boolean {
+/** Root or the mount's owner asks. */
+export function isAllowed(session: FuseSession): boolean {
   const { uid } = session.request;
   return uid === 0 || uid === session.options.ownerUid;
 }
@@ -43,6 +51,17 @@ export function answerControl(session: FuseSession, name: string): Buffer | unde
     case SHUTDOWN_NAME:
       if (!asked) session.options.onShutdown();
       return Buffer.from("ok");
+    case FREEZE_NAME: {
+      const { freezer } = session.options;
+      if (freezer === undefined) return undefined;
+      if (!asked) freezeSession(session, freezer);
+      return Buffer.from("ok");
+    }
+    case RELEASE_NAME:
+    case SETTLED_NAME:
+      if (!asked) release(session);
+      if (!asked && name === SETTLED_NAME) session.moved.close();
+      return Buffer.from("ok");
     default:
       return undefined;
   }
@@ -57,4 +76,8 @@ export function control(session: FuseSession, name: string, value: ByteString): 
   if (session.pause.isPaused) return -errno.EBUSY;
   session.pause.begin(session.slow.watchLock(path));
   return 0;
+}
+
+function release(session: FuseSession): void {
+  for (const { low, high } of session.holds.release()) session.send(low, high, 0, 0);
 }

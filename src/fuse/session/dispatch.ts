@@ -20,7 +20,8 @@ function interrupt(session: FuseSession): number {
   const { request } = session;
   const low = request.u32(40);
   const high = request.u32(44);
-  if (session.pause.interrupt(low, high)) session.send(low, high, -errno.EINTR, 0);
+  if (session.pause.interrupt(low, high) || session.holds.interrupt(low, high))
+    session.send(low, high, -errno.EINTR, 0);
   return NO_REPLY;
 }
 

@@ -118,6 +118,8 @@ function chooseMode(session: FuseSession, inode: FuseInode, file: OpenFile, writ
   inode.mode = "cached";
   if (!session.passthrough.enabled) return;
   const stat = session.overlay.stat(inode.node);
+  // What is written past us moves when the upper is frozen, which takes all names of it.
+  if (stat.nlink > 1 && (writes || session.overlay.isUpper(inode.node))) return;
   if (!wantsPassthrough(session, stat, writes)) return;
   if (writes && session.overlay.isAppendOnly(inode.node)) return;
   inode.backing = session.passthrough.register(inode, file.handle(session.overlay));
@@ -147,7 +149,9 @@ function noteWritesAround(session: FuseSession, inode: FuseInode, flags: number)
   // The trap of passthrough: the kernel would write into the layer (native-notes/passthrough.md).
   assert(inode.backing?.upper === true, "only files of the upper are written by passthrough");
   inode.cacheValid = false;
-  if ((flags & O_ACCMODE) !== O_RDWR || inode.mayBeMapped) return;
+  if ((flags & O_ACCMODE) !== O_RDWR) return;
+  session.writers.note(inode);
+  if (inode.mayBeMapped) return;
   inode.mayBeMapped = true;
   session.notifyAttributesChanged(inode.nodeId);
 }

@@ -19,12 +19,15 @@ import { isRefused } from "./access.js";
 import { Background } from "./background.js";
 import { giftBytes } from "./content-gift.js";
 import { handlers } from "./dispatch.js";
+import { type Freezer, MovedFiles } from "./freeze.js";
 import { NO_REPLY } from "./handler.js";
+import { Holds } from "./holds.js";
 import { InodeTable } from "./inode-table.js";
 import type { Log } from "./log.js";
 import { type Agreement, MAX_WRITE_BYTES, negotiate } from "./negotiation.js";
 import { OpenFile, OpenFiles } from "./open-files.js";
 import { Passthrough } from "./passthrough.js";
+import { PastWriters } from "./past-writers.js";
 import { changesUpper, Pause } from "./pause.js";
 import { ReadAhead } from "./read-ahead.js";
 import { RequestSource } from "./request-source.js";
@@ -54,6 +57,8 @@ export interface SessionOptions {
    * it takes, but for somebody who waits for the upper.
    */
   readonly isUpperAwaited?: () => boolean;
+  /** If there, the upper can be frozen. */
+  readonly freezer?: Freezer;
   /** A descriptor on the upper's file system, for SYNCFS. */
   readonly syncFd: number | undefined;
   /** INIT is answered: the mount works. */
@@ -73,6 +78,8 @@ export interface SessionStatistics {
   readonly openFiles: number;
   readonly paused: boolean;
   readonly heldRequests: number;
+  /** Files that nobody can write at the moment. */
+  readonly heldFiles: number;
   readonly uptimeMs: number;
   /** How many requests came, by opcode. */
   readonly requests: Readonly<Record<string, number>>;
@@ -95,6 +102,9 @@ export class FuseSession {
   readonly files = new OpenFiles();
   readonly passthrough: Passthrough;
   readonly pause = new Pause();
+  readonly writers: PastWriters;
+  readonly moved = new MovedFiles();
+  readonly holds = new Holds();
   readonly background: Background;
   readonly readAhead: ReadAhead;
   agreement: Agreement | undefined;
@@ -121,6 +131,7 @@ export class FuseSession {
     const inodes = new InodeTable(overlay);
     this.inodes = inodes;
     this.readAhead = new ReadAhead(overlay, (node) => giftBytes(overlay, inodes, node));
+    this.writers = new PastWriters(overlay);
     const { buffer } = this.request;
     const device = {
       read: () => tryRead(fuseFd, buffer),
@@ -295,6 +306,7 @@ export class FuseSession {
       openFiles: this.files.size,
       paused: this.pause.isPaused,
       heldRequests: this.pause.heldCount,
+      heldFiles: this.holds.count,
       uptimeMs: Date.now() - this.#startedMs,
       requests,
     };
@@ -303,6 +315,7 @@ export class FuseSession {
   /** After the last request: the kernel sends no RELEASE for what is open at a forced end. */
   #closeAll(): void {
     this.readAhead.close();
+    this.moved.close();
     for (const open of this.files.values()) {
       try {
         if (open instanceof OpenFile) open.opened?.close();

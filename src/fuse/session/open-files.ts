@@ -2,7 +2,7 @@
 // How files are opened is in files.ts and directories.ts.
 
 import { errno, FsError } from "../../errors.js";
-import type { DirectoryHandle, Handle, Overlay } from "../../overlay/index.js";
+import type { DirectoryHandle, Handle, Node, Overlay } from "../../overlay/index.js";
 import { O_RDONLY } from "../../sys/index.js";
 import type { FuseInode } from "./inode-table.js";
 
@@ -77,6 +77,16 @@ export class OpenFiles {
     this.#slots[number] = undefined;
     this.#free.push(number);
     return open;
+  }
+
+  /** The upper was frozen: files of it that are open by passthrough are lower ones now, but for those kept. */
+  frozen(kept: ReadonlySet<Node>): void {
+    for (const { inode } of this.values()) {
+      const { backing } = inode;
+      if (backing?.upper === true && !kept.has(inode.node)) {
+        inode.backing = { id: backing.id, upper: false };
+      }
+    }
   }
 
   *values(): Iterable<OpenFile | OpenDirectory> {

@@ -6,6 +6,7 @@ import { O_ACCMODE, O_RDONLY, O_TRUNC } from "../../sys/index.js";
 import { opcode, ROOT_NODE_ID } from "../wire/protocol.js";
 import type { Request } from "../wire/request.js";
 import { CONTROL_NAME } from "./control.js";
+import { HOLD_NAME } from "./holds.js";
 import { isFlagsChange } from "./ioctl.js";
 
 const CHANGING: ReadonlySet<number> = new Set([
@@ -38,6 +39,9 @@ export function changesUpper(request: Request): boolean {
   if (code === opcode.SETXATTR && request.nodeId === ROOT_NODE_ID) {
     // The name begins at 48 or 56, as was agreed on at INIT.
     return ![48, 56].some((start) => request.startsWith(start, CONTROL_NAME));
+  }
+  if (code === opcode.SETXATTR && [48, 56].some((start) => request.startsWith(start, HOLD_NAME))) {
+    return false;
   }
   if (code === opcode.IOCTL) return isFlagsChange(request);
   return CHANGING.has(code);

@@ -6,8 +6,10 @@ import { errno } from "../../errors.js";
 import type { ByteString } from "../../path.js";
 import { S_ISGID } from "../../sys/index.js";
 import { OUT_HEADER_BYTES, ROOT_NODE_ID, SETXATTR_ACL_KILL_SGID } from "../wire/protocol.js";
-import { answerControl, control, isControlName } from "./control.js";
+import { answerControl, control, isAllowed, isControlName } from "./control.js";
 import type { FuseSession } from "./fuse-session.js";
+import { NO_REPLY } from "./handler.js";
+import { HOLD_NAME } from "./holds.js";
 
 export function getxattr(session: FuseSession): number {
   const { request, overlay } = session;
@@ -58,6 +60,11 @@ export function setxattr(session: FuseSession): number {
   const value = request.buffer.subarray(valueStart, valueEnd);
   if (request.nodeId === ROOT_NODE_ID && isControlName(name)) {
     return control(session, name, value.toString("latin1") as ByteString);
+  }
+  if (name === HOLD_NAME) {
+    if (!session.moved.isOpen || !isAllowed(session)) return -errno.EPERM;
+    session.holds.hold(request);
+    return NO_REPLY;
   }
   overlay.setxattr(inode.node, name, value, request.u32(44));
   if (extended && request.u32(48) & SETXATTR_ACL_KILL_SGID) {

@@ -1,0 +1,122 @@
+// The frozen uppers of a container as layers of images: each is archived once, by itself, and told to
+// all images that are made of it later. One whose tree says just what its archive says becomes the
+// unpacked layer of those images, and nothing is copied.
+
+import { chainIds } from "../digest.js";
+import { appendLayer, type ImageDocuments, layerDescriptor } from "../image/index.js";
+import { clampDiff, writeDiff } from "../layer/index.js";
+import type { Container, Store, UpperArchive } from "../store/index.js";
+import { latestSeconds, presentTime } from "./present-time.js";
+import type { Progress } from "./progress.js";
+import { openUppers } from "./stack.js";
+
+/** What the layers of a commit say of themselves. */
+export interface ArchiveOptions {
+  readonly reference?: string;
+  readonly message?: string;
+  readonly author?: string;
+  readonly created?: Date;
+  readonly progress?: Progress;
+}
+
+/**
+ * The archives of all frozen uppers, base first; those that have none are archived now. Hold the container's lock, and the
+ * store's shared. Throws EngineError, FsError.
+ */
+export async function archiveUppers(
+  store: Store,
+  container: Container,
+  options: ArchiveOptions,
+): Promise<UpperArchive[]> {
+  const archives: UpperArchive[] = [];
+  for (const [n, id] of container.frozen.entries()) {
+    const known = await store.uppers.archive(id);
+    const isKept = known !== undefined && (await store.blobs.has(known.descriptor.digest));
+    archives.push(isKept ? known : await archiveUpper(store, container, { n, archives, options }));
+  }
+  return archives;
+}
+
+interface Above {
+  /** Which of the frozen uppers. */
+  readonly n: number;
+  /** Of those below it. */
+  readonly archives: readonly UpperArchive[];
+  readonly options: ArchiveOptions;
+}
+
+async function archiveUpper(
+  store: Store,
+  container: Container,
+  { n, archives, options }: Above,
+): Promise<UpperArchive> {
+  const uppers = container.frozen.slice(0, n + 1);
+  const { reference, message, author, created, progress } = options;
+  await using writer = await store.blobs.writer({ digest: "given" });
+  const merged = await openUppers(store, container, uppers);
+  try {
+    const latestSec = latestSeconds();
+    const changes = merged.changes();
+    const told = latestSec === undefined ? changes : clampDiff(changes, latestSec);
+    const { diffId, sizeBytes } = await writeDiff(told, async (chunk) => {
+      await writer.write(chunk);
+      progress?.({
+        object: reference ?? "layer",
+        action: "writing",
+        doneBytes: writer.sizeBytes,
+        totalBytes: undefined,
+      });
+    });
+    const blob = await writer.commit({ digest: diffId, sizeBytes });
+    const below = archives.map((archive) => archive.diffId);
+    const [chainId = container.chain[0]] = chainIds([
+      ...container.diffIds,
+      ...below,
+      diffId,
+    ]).reverse();
+    const archive: UpperArchive = {
+      descriptor: layerDescriptor(blob),
+      diffId,
+      chainId: chainId as UpperArchive["chainId"],
+      exact: latestSec === undefined,
+      created: created ?? presentTime(),
+      ...(author === undefined ? {} : { author }),
+      ...(message === undefined ? {} : { comment: message }),
+    };
+    await store.uppers.setArchive(uppers.at(-1) ?? "", archive);
+    return archive;
+  } finally {
+    merged.close();
+  }
+}
+
+/** The image with one more layer. */
+export function appendArchive(
+  base: ImageDocuments,
+  archive: Omit<UpperArchive, "chainId" | "exact">,
+): ImageDocuments {
+  const { descriptor, diffId, created, author, comment } = archive;
+  return appendLayer(base, {
+    descriptor,
+    diffId,
+    createdBy: "strata commit",
+    created,
+    ...(author === undefined ? {} : { author }),
+    ...(comment === undefined ? {} : { comment }),
+  });
+}
+
+/** The archived uppers of a container become layers, as far as they can. */
+export async function adoptUppers(store: Store, container: Container): Promise<void> {
+  for (const [n, id] of container.frozen.entries()) {
+    const archive = await store.uppers.archive(id);
+    if (archive?.exact !== true || (await store.layers.has(archive.chainId))) continue;
+    const merged = await openUppers(store, container, container.frozen.slice(0, n + 1));
+    try {
+      if (!merged.upperStandsAlone()) continue;
+    } finally {
+      merged.close();
+    }
+    await store.uppers.adopt(id, archive);
+  }
+}

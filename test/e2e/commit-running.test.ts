@@ -1,0 +1,204 @@
+// Commits of a container that is being written: nobody is held up, the container loses nothing, and
+// each file of the image is as it was at one moment.
+
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { needsRoot } from "./run-program.js";
+import { makePlainRoot, packTree } from "./sample-root.js";
+import { expectSound } from "./sound-store.js";
+import { Workplace } from "./workplace.js";
+
+/** Of each version of the file that is written in place, its number is at both ends of every record. */
+const RECORDS = 4096;
+const RECORD_BYTES = 16;
+
+/** Appends numbered lines; writes a file of records in place, in order; counts in a shared mapping. */
+const WRITER = `
+import mmap, os, sys
+root, stop = sys.argv[1], sys.argv[2]
+log = os.open(root + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+table = os.open(root + "/table", os.O_RDWR | os.O_CREAT)
+os.pwrite(table, b"%015d\\n" % 0 * ${RECORDS}, 0)
+mapped = os.open(root + "/mapped", os.O_RDWR | os.O_CREAT)
+os.ftruncate(mapped, 1 << 20)
+view = mmap.mmap(mapped, 1 << 20, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+os.close(mapped)
+lower = os.open(root + "/lower", os.O_RDWR)
+print("ready", flush=True)
+n = 0
+while not os.path.exists(stop):
+    os.write(log, b"%015d\\n" % n)
+    os.pwrite(table, b"%015d\\n" % n, (n % ${RECORDS}) * ${RECORD_BYTES})
+    view[0:8] = n.to_bytes(8, "little")
+    os.pwrite(lower, b"%015d\\n" % n, 30000000)
+    n += 1
+os.write(1, b"%d\\n" % n)
+`;
+
+const LOWER = Buffer.alloc(40_000_000, "forty megabytes; ");
+
+interface Writer {
+  /** Resolves to how often it wrote. */
+  end(): Promise<number>;
+  kill(): void;
+}
+
+async function startWriter(target: string, stop: string): Promise<Writer> {
+  const child = spawn("/usr/bin/python3", ["-c", WRITER, target, stop], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.on("data", (bytes: Buffer) => {
+    said += bytes.toString("latin1");
+  });
+  const exited = once(child, "exit");
+  while (!said.startsWith("ready")) {
+    ok(child.exitCode === null, "the writer runs");
+    await sleep(10);
+  }
+  return {
+    end: async () => {
+      writeFileSync(stop, "");
+      const [status] = (await exited) as [number | null];
+      equal(status, 0, "the writer met no error");
+      return Number(said.split("\n")[1]);
+    },
+    kill: () => {
+      child.kill("SIGKILL");
+    },
+  };
+}
+
+/** The log holds the first records, each whole; how many. */
+function countLog(path: string): number {
+  const log = readFileSync(path, "latin1");
+  const lines = log.split("\n");
+  equal(lines.pop(), "", "no record is cut");
+  lines.forEach((line, n) => {
+    equal(Number(line), n);
+  });
+  return lines.length;
+}
+
+/** As at one moment: some number is the last written, and every slot has the last one that was due there. */
+function lastOfTable(path: string): number {
+  const numbers = readFileSync(path, "latin1").split("\n").slice(0, RECORDS).map(Number);
+  const last = Math.max(...numbers);
+  numbers.forEach((number, slot) => {
+    const due = last - ((last - slot + RECORDS) % RECORDS);
+    equal(number, Math.max(due, 0), `slot ${slot} when ${last} was written`);
+  });
+  return last;
+}
+
+async function preparedImage(place: Workplace): Promise<void> {
+  const root = place.directory("root");
+  makePlainRoot(root);
+  writeFileSync(join(root, "lower"), LOWER);
+  await packTree(root, place.at("root.tar"));
+  await place.strata("import", place.at("root.tar"), "image");
+}
+
+test("commit: beside a writer each file is of one moment, and the container has all", {
+  skip: needsRoot,
+  timeout: 180_000,
+}, async () => {
+  await using place = new Workplace();
+  await preparedImage(place);
+  const target = await place.mount("image", "box", "--name", "box");
+  const writer = await startWriter(target, place.at("stop"));
+  const seen: number[] = [];
+  try {
+    for (const n of [2, 3, 4]) {
+      mkdirSync(join(target, `directory${n}`));
+      writeFileSync(join(target, `directory${n}`, "file"), `before ${n}`);
+      const inode = statSync(join(target, "log")).ino;
+      await place.strata("commit", ...(n === 3 ? ["--pause"] : []), "box", `image:${n}`);
+      equal(statSync(join(target, "log")).ino, inode, "st_ino stays");
+      const committed = await place.mount(
+        `image:${n}`,
+        `image${n}`,
+        "--read-only",
+        "--name",
+        `image${n}`,
+      );
+      const count = countLog(join(committed, "log"));
+      ok(count >= (seen.at(-1) ?? 0), "what was there is there");
+      seen.push(count);
+      lastOfTable(join(committed, "table"));
+      const lower = readFileSync(join(committed, "lower"));
+      equal(lower.length, LOWER.length);
+      lower.write(LOWER.toString("latin1", 30000000, 30000016), 30000000, "latin1");
+      ok(lower.equals(LOWER), "a file that is copied up in part is whole");
+      equal(readFileSync(join(committed, `directory${n}`, "file"), "utf8"), `before ${n}`);
+      await place.strata("rm", "-f", `image${n}`);
+    }
+    const written = await writer.end();
+    const check = (root: string): void => {
+      equal(countLog(join(root, "log")), written);
+      equal(lastOfTable(join(root, "table")), written - 1);
+      equal(readFileSync(join(root, "mapped")).readBigUInt64LE(), BigInt(written - 1));
+      equal(
+        Number(readFileSync(join(root, "lower")).toString("latin1", 30000000, 30000015)),
+        written - 1,
+      );
+    };
+    check(target);
+    await place.strata("unmount", target);
+    await place.strata("mount", "box", target);
+    check(target);
+  } finally {
+    writer.kill();
+  }
+  await place.strata("unmount", target);
+  await place.strata("rm", "box");
+  await place.strata("rmi", "image", "image:2", "image:3", "image:4");
+  await place.strata("prune");
+  deepEqual(readdirSync(join(place.store, "uppers")), []);
+  await expectSound(place);
+});
+
+test("commit: fifty in a row; links, moves and removals over frozen uppers", {
+  skip: needsRoot,
+  timeout: 300_000,
+}, async () => {
+  await using place = new Workplace();
+  await preparedImage(place);
+  const target = await place.mount("image", "box", "--name", "box");
+  mkdirSync(join(target, "moving0"));
+  for (let n = 1; n <= 50; n++) {
+    renameSync(join(target, `moving${n - 1}`), join(target, `moving${n}`));
+    writeFileSync(join(target, `moving${n}`, `file${n}`), String(n));
+    appendFileSync(join(target, "all"), `${n}\n`);
+    if (n > 2) rmSync(join(target, `moving${n}`, `file${n - 2}`));
+    const sizes = await place.strata("commit", "box", `image:c${n}`);
+    ok(sizes.startsWith("sha256:"));
+  }
+  const expected = Array.from({ length: 50 }, (_, n) => `${n + 1}\n`).join("");
+  const committed = await place.mount("image:c50", "committed", "--read-only");
+  for (const root of [target, committed]) {
+    equal(readFileSync(join(root, "all"), "utf8"), expected);
+    deepEqual(readdirSync(join(root, "moving50")).sort(), ["file49", "file50"]);
+  }
+  await place.strata("unmount", committed);
+  equal(
+    await place.strata("diff", "box"),
+    ["A /all", "A /moving50", "A /moving50/file49", "A /moving50/file50"].join("\n"),
+  );
+  await place.strata("unmount", target);
+  await expectSound(place);
+});
