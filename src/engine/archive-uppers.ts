@@ -31,13 +31,21 @@ export async function archiveUppers(
   const archives: UpperArchive[] = [];
   for (const [n, id] of container.frozen.entries()) {
     const known = await store.uppers.archive(id);
-    const isKept = known !== undefined && (await store.blobs.has(known.descriptor.digest));
-    archives.push(isKept ? known : await archiveUpper(store, container, { n, archives, options }));
+    const isKept = known !== undefined && (await isUsable(store, known));
+    if (isKept) archives.push(known);
+    else archives.push(await archiveUpper(store, container, { n, archives, options, known }));
   }
   return archives;
 }
 
+/** Its blob is there, and its times are what they must be now. */
+async function isUsable(store: Store, { descriptor, latestSec }: UpperArchive): Promise<boolean> {
+  return latestSec === latestSeconds() && (await store.blobs.has(descriptor.digest));
+}
+
 interface Above {
+  /** An archive of it that can't be used for this image. */
+  readonly known: UpperArchive | undefined;
   /** Which of the frozen uppers. */
   readonly n: number;
   /** Of those below it. */
@@ -48,7 +56,7 @@ interface Above {
 async function archiveUpper(
   store: Store,
   container: Container,
-  { n, archives, options }: Above,
+  { n, archives, options, known }: Above,
 ): Promise<UpperArchive> {
   const uppers = container.frozen.slice(0, n + 1);
   const { reference, message, author, created, progress } = options;
@@ -78,12 +86,14 @@ async function archiveUpper(
       descriptor: layerDescriptor(blob),
       diffId,
       chainId: chainId as UpperArchive["chainId"],
-      exact: latestSec === undefined,
+      ...(latestSec === undefined ? {} : { latestSec }),
       created: created ?? presentTime(),
       ...(author === undefined ? {} : { author }),
       ...(message === undefined ? {} : { comment: message }),
     };
-    await store.uppers.setArchive(uppers.at(-1) ?? "", archive);
+    // The record also says where the tree is: the first one stays.
+    const isNew = known === undefined || known.diffId === diffId;
+    if (isNew) await store.uppers.setArchive(uppers.at(-1) ?? "", archive);
     return archive;
   } finally {
     merged.close();
@@ -93,7 +103,7 @@ async function archiveUpper(
 /** The image with one more layer. */
 export function appendArchive(
   base: ImageDocuments,
-  archive: Omit<UpperArchive, "chainId" | "exact">,
+  archive: Omit<UpperArchive, "chainId">,
 ): ImageDocuments {
   const { descriptor, diffId, created, author, comment } = archive;
   return appendLayer(base, {
@@ -110,7 +120,12 @@ export function appendArchive(
 export async function adoptUppers(store: Store, container: Container): Promise<void> {
   for (const [n, id] of container.frozen.entries()) {
     const archive = await store.uppers.archive(id);
-    if (archive?.exact !== true || (await store.layers.has(archive.chainId))) continue;
+    if (
+      archive === undefined ||
+      archive.latestSec !== undefined ||
+      (await store.layers.has(archive.chainId))
+    )
+      continue;
     const merged = await openUppers(store, container, container.frozen.slice(0, n + 1));
     try {
       if (!merged.upperStandsAlone()) continue;

@@ -122,6 +122,7 @@ async function requireDirectory(path: string): Promise<void> {
 }
 
 function checkOptions(base: Image, options: CommitOptions): void {
+  presentTime();
   if (options.reference !== undefined) targetReference(options.reference);
   withChanges(base, options.changes ?? []);
 }

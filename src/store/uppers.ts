@@ -34,8 +34,8 @@ export interface UpperArchive {
   readonly diffId: DiffId;
   /** Of the stack up to and with this upper. */
   readonly chainId: ChainId;
-  /** The archive says exactly what the upper does: no times were clamped. */
-  readonly exact: boolean;
+  /** Seconds since 1970: no time in the archive is later, though some in the upper may be. */
+  readonly latestSec?: number;
   /** For the history of later images. */
   readonly created: Date;
   readonly author?: string;
@@ -168,12 +168,13 @@ function parseArchive(bytes: Uint8Array, path: string): UpperArchive {
       `Cannot read "${path}": it is not the record of an archived upper layer`,
     );
   }
+  const latestSec = fields.count("latestSec");
   const [author, comment] = [fields.string("author"), fields.string("comment")];
   return {
     descriptor: parseDescriptor(fields.get("descriptor"), `${path}: descriptor`),
     diffId: diffId as DiffId,
     chainId: chainId as ChainId,
-    exact: fields.get("exact") === true,
+    ...(latestSec === undefined ? {} : { latestSec }),
     created,
     ...(author === undefined ? {} : { author }),
     ...(comment === undefined ? {} : { comment }),
