@@ -92,7 +92,7 @@ async function archiveUpper(
       ...(message === undefined ? {} : { comment: message }),
     };
     // The record also says where the tree is: the first one stays.
-    const isNew = known === undefined || known.diffId === diffId;
+    const isNew = known === undefined || known.chainId === archive.chainId;
     if (isNew) await store.uppers.setArchive(uppers.at(-1) ?? "", archive);
     return archive;
   } finally {
