@@ -14,8 +14,10 @@ export {
   findMountProcess,
   type MountedProcess,
   mountInProcess,
+  startMountProcess,
   type UnmountOptions,
   unmount,
+  type WaitingMountProcess,
 } from "./mount/mount-in-process.js";
 export {
   type FuseDriver,

@@ -29,6 +29,11 @@ export interface WriterOptions {
    * that they are hashed once only. "computed" is the default.
    */
   readonly digest?: "computed" | "given";
+  /**
+   * "later": the caller syncs the whole file system (LayerStore.adopt does) before anything points at
+   * the blob. "commit" is the default.
+   */
+  readonly sync?: "commit" | "later";
 }
 
 /** Writes go in order; then commit() or abort(), of which the first call counts. */
@@ -37,6 +42,7 @@ export class BlobWriter implements AsyncDisposable {
   readonly #aside: string;
   readonly #lock: HeldLock;
   readonly #hash: Hash | undefined;
+  readonly #syncsLater: boolean;
   #handle: FileHandle | undefined;
   #sizeBytes = 0;
   /** So much is on its way to the disk already. */
@@ -48,12 +54,14 @@ export class BlobWriter implements AsyncDisposable {
     lock: HeldLock,
     handle: FileHandle,
     hash: Hash | undefined,
+    syncsLater: boolean,
   ) {
     this.#directory = directory;
     this.#aside = aside;
     this.#lock = lock;
     this.#handle = handle;
     this.#hash = hash;
+    this.#syncsLater = syncsLater;
   }
 
   /** For BlobStore.writer(): takes over `lock`. */
@@ -67,7 +75,7 @@ export class BlobWriter implements AsyncDisposable {
     const hash = options.digest === "given" ? undefined : createHash("sha256");
     try {
       const handle = await open(aside, "wx", 0o644);
-      return new BlobWriter(directory, aside, lock, handle, hash);
+      return new BlobWriter(directory, aside, lock, handle, hash, options.sync === "later");
     } catch (error) {
       throw asFsError(error, "create", aside);
     }
@@ -116,10 +124,10 @@ export class BlobWriter implements AsyncDisposable {
     try {
       const digest = this.#check(expected);
       const path = join(this.#directory, hexOf(digest));
-      await handle.sync();
+      if (!this.#syncsLater) await handle.sync();
       // Also over a blob that is there: the same bytes, unless that one is damaged.
       await rename(this.#aside, path);
-      await syncDirectory(this.#directory);
+      if (!this.#syncsLater) await syncDirectory(this.#directory);
       return { digest, sizeBytes: this.#sizeBytes };
     } catch (error) {
       throw asFsError(error, "store", this.#aside);

@@ -69,7 +69,7 @@ export class BuildCache {
 
   async put(step: CachedStep): Promise<void> {
     await mkdir(this.#steps, { recursive: true, mode: 0o700 });
-    await replaceFile(this.#tmp, this.#steps, `${step.key}.json`, JSON.stringify(step));
+    await replaceFile(this.#tmp, this.#steps, `${step.key}.json`, JSON.stringify(step), false);
   }
 
   /** What is remembered of the files of a context; undefined when nothing is. */
@@ -84,7 +84,7 @@ export class BuildCache {
 
   async writeContext(name: string, bytes: Uint8Array): Promise<void> {
     await mkdir(this.contexts, { recursive: true, mode: 0o700 });
-    await replaceFile(this.#tmp, this.contexts, name, bytes);
+    await replaceFile(this.#tmp, this.contexts, name, bytes, false);
   }
 
   /** All records that can be read. */

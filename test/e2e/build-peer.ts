@@ -2,10 +2,23 @@
 // same base; configs and merged trees are compared, all but times.
 
 import { deepStrictEqual } from "node:assert/strict";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { run } from "./run-program.js";
-import { type Attributes, expectEqualTrees, listTree, type Rule, withoutTime } from "./tree-listing.js";
+import {
+  type Attributes,
+  expectEqualTrees,
+  listTree,
+  type Rule,
+  withoutTime,
+} from "./tree-listing.js";
 import type { Workplace } from "./workplace.js";
 
 const CONTAINERS_CONF = `[containers]
@@ -50,7 +63,9 @@ export class Buildah implements AsyncDisposable {
 
 /** A root with busybox, accounts, and every mount point that runtimes would make in it. */
 export function makeBaseRoot(root: string, busybox: string): void {
-  for (const folder of ["bin", "etc", "proc", "dev", "sys", "run", "tmp", "srv/lower/deep"]) {
+  for (const folder of [
+    ...["bin", "etc", "proc", "dev", "sys", "run/secrets", "tmp", "mnt", "srv/lower/deep"],
+  ]) {
     mkdirSync(join(root, folder), { recursive: true });
   }
   copyFileSync(busybox, join(root, "bin/busybox"));

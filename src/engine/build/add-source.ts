@@ -11,13 +11,14 @@ import { isWebAddress, openWebFile } from "../../registry/index.js";
 import { isRegular } from "../../sys/index.js";
 import { decompress } from "../../tar/compression.js";
 import { isArchiveFile } from "./archive.js";
-import { type BuildJob, pieceName } from "./build-job.js";
+import type { BuildJob } from "./build-job.js";
 import {
   type CopySource,
   type SourceEntry,
   type SourceRoot,
   selectSources,
 } from "./copy-source.js";
+import { pieceName } from "./piece-name.js";
 
 /** A source that is ready to be put in its place. */
 export interface AddedSource {

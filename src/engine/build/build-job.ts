@@ -6,6 +6,7 @@ import type { ScratchDirectory, Store } from "../../store/index.js";
 import type { Slots } from "../slots.js";
 import type { BaseImages } from "./base-image.js";
 import type { BuildContext } from "./context.js";
+import type { NextRoots } from "./next-root.js";
 import type { BuildProgress } from "./progress.js";
 import type { BuildRequest } from "./request.js";
 import type { StageGraph } from "./stage-graph.js";
@@ -31,18 +32,11 @@ export interface BuildJob {
   readonly signal: AbortSignal;
   /** RUN steps that may go on at once. */
   readonly running: Slots;
+  readonly nextRoots: NextRoots;
   /** When it all began: the time of what has no other. */
   readonly now: Date;
   /** SOURCE_DATE_EPOCH. */
   readonly latestSec: number | undefined;
   /** The result of another stage, which is begun when it was not. */
   stage(number: number): Promise<StageState>;
-}
-
-let lastPiece = 0;
-
-/** A name in the scratch directory that nothing has. */
-export function pieceName(kind: string): string {
-  lastPiece += 1;
-  return `${kind}-${lastPiece}`;
 }

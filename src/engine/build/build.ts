@@ -21,6 +21,7 @@ import { targetReference } from "../target-reference.js";
 import { BaseImages } from "./base-image.js";
 import type { BuildJob } from "./build-job.js";
 import { openContext } from "./context.js";
+import { NextRoots } from "./next-root.js";
 import { exportBuild, keepImage } from "./output.js";
 import { BuildProgress } from "./progress.js";
 import type { BuildRequest, BuildResult } from "./request.js";
@@ -59,9 +60,10 @@ export async function build(store: Store, request: BuildRequest): Promise<BuildR
   const ending = new AbortController();
   const signal = AbortSignal.any([ending.signal, ...(request.signal ? [request.signal] : [])]);
   const failure = new FirstFailure(() => ending.abort());
+  await using nextRoots = new NextRoots(scratch.path);
   const job: BuildJob = {
     ...{ store, request, context, dockerfile, graph, buildArgs, globals, platform, progress },
-    ...{ scratch, signal, now, latestSec },
+    ...{ scratch, signal, now, latestSec, nextRoots },
     hostPlatform: host,
     images: new BaseImages(store, request),
     running: new Slots(Math.max(2, availableParallelism())),
@@ -93,7 +95,9 @@ async function finish(
   if (request.output !== undefined) {
     await exportBuild(store, result.image, request.output, references);
   }
-  return { id: result.id, digest: result.digest, references, steps, cachedSteps };
+  const { files: contextFiles, filesRead: contextFilesRead } = job.context.digests;
+  const { id, digest } = result;
+  return { id, digest, references, steps, cachedSteps, contextFiles, contextFilesRead };
 }
 
 function buildArgsOf(request: BuildRequest): BuildArgs {

@@ -9,6 +9,11 @@ export class Held implements AsyncDisposable {
     this.#held.push(release);
   }
 
+  /** Nothing is let go: somebody else sees to it. */
+  release(): void {
+    this.#held.length = 0;
+  }
+
   /** Throws the first error there is, once everything was tried. */
   async [Symbol.asyncDispose](): Promise<void> {
     const errors: unknown[] = [];

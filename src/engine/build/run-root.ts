@@ -1,16 +1,17 @@
 // The root that a RUN runs in: the stage's files, mounted under an upper, with the files that the
 // engine shows; and what is left of it afterwards as a layer.
 
-import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { chmod, copyFile, readdir, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
-import { unmount } from "../../fuse/index.js";
+import { unmount, type WaitingMountProcess } from "../../fuse/index.js";
 import { type DiffEntry, openDirectoryUpper, writeDiff, writeLayer } from "../../layer/index.js";
 import { hasCode } from "../../node-errors.js";
 import { Overlay } from "../../overlay/index.js";
 import type { EngineMount, UserFiles } from "../../runtime/index.js";
 import { isSocket } from "../../sys/index.js";
 import { layersOf, openStack } from "../stack.js";
-import { type BuildJob, pieceName } from "./build-job.js";
+import type { BuildJob } from "./build-job.js";
+import { Held } from "./held.js";
 import { MountPoints, type WantedPoint } from "./mount-points.js";
 import { userFilesOf } from "./owner.js";
 import type { ReadyMount } from "./run-mounts.js";
@@ -62,8 +63,7 @@ export class RunRoot {
     state: StageState,
     mounts: readonly ReadyMount[],
   ): Promise<RunRoot> {
-    const home = join(job.scratch.path, pieceName("run"));
-    for (const name of ["", "root", "upper", "work"]) await mkdir(join(home, name));
+    const { home, waiting } = job.nextRoots.take();
     const engineMounts = await hostFiles(home);
     const wanted: WantedPoint[] = [
       ...OWN_POINTS,
@@ -75,6 +75,9 @@ export class RunRoot {
           : [{ path: mount.target, point }],
       ),
     ];
+    await using held = new Held();
+    // Until it is told to mount, it only waits to be ended.
+    held.add(async () => await waiting.end());
     using stage = await openStage(job.store, state);
     const points = new MountPoints(stage.tree, wanted, job.now);
     await writeLayer(points.entries(), () => undefined, join(home, "upper"), {
@@ -84,13 +87,15 @@ export class RunRoot {
     points.remember(join(home, "upper"));
     const userFiles = userFilesOf(stage.tree);
     const root = new RunRoot(job, state, home, { userFiles, engineMounts, points });
-    await root.#mount();
+    held.release();
+    await root.#mount(waiting);
     return root;
   }
 
-  async #mount(): Promise<void> {
+  async #mount(waiting: WaitingMountProcess): Promise<void> {
     const changes = { upper: join(this.#home, "upper"), work: join(this.#home, "work") };
-    const mounted = await mountStage(this.#job, this.#state, { target: this.path, changes });
+    const place = { target: this.path, changes, waiting };
+    const mounted = await mountStage(this.#job, this.#state, place);
     this.#pid = mounted.pid;
   }
 
@@ -134,7 +139,7 @@ export class RunRoot {
         yield entry;
       }
     })();
-    await using writer = await store.blobs.writer({ digest: "given" });
+    await using writer = await store.blobs.writer({ digest: "given", sync: "later" });
     const written = await writeDiff(watched, (chunk) => writer.write(chunk));
     await writer.commit({ digest: written.diffId, sizeBytes: written.sizeBytes });
     if (hasSockets) return (await makeLayer(store, scratch, diffIds, again())) ?? written;

@@ -19,10 +19,11 @@ import {
   runOnce,
   StartError,
 } from "../../runtime/index.js";
-import { type BuildJob, pieceName } from "./build-job.js";
+import type { BuildJob } from "./build-job.js";
 import type { Step, StepKeys } from "./cached-step.js";
 import { Held } from "./held.js";
 import { userOf } from "./owner.js";
+import { pieceName } from "./piece-name.js";
 import type { RunningStep } from "./progress.js";
 import { inlineFile, mountKeys, type ReadyMount, readyMounts } from "./run-mounts.js";
 import { RunRoot } from "./run-root.js";
@@ -47,6 +48,8 @@ export class RunStep implements Step {
   readonly #job: BuildJob;
   readonly #state: StageState;
   readonly #node: StageNode;
+  /** No RUN comes after it in its stage. */
+  readonly #isLast: boolean;
   readonly #run: RunInstruction;
   readonly #what: RunWords;
 
@@ -54,11 +57,12 @@ export class RunStep implements Step {
     job: BuildJob,
     state: StageState,
     run: RunInstruction,
-    more: { readonly title: string; readonly node: StageNode },
+    more: { readonly title: string; readonly node: StageNode; readonly isLast: boolean },
   ) {
     this.#job = job;
     this.#state = state;
     this.#node = more.node;
+    this.#isLast = more.isLast;
     this.#run = run;
     this.#what = wordsOf(run, state.shell);
     this.title = more.title;
@@ -98,6 +102,7 @@ export class RunStep implements Step {
     }
     const root = await RunRoot.make(this.#job, this.#state, mounts);
     try {
+      if (!this.#isLast) this.#job.nextRoots.prepare();
       await this.#runIn(root, mounts, running);
       return await root.finish();
     } finally {

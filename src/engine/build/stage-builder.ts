@@ -79,6 +79,7 @@ class StageBuilder {
   readonly #job: BuildJob;
   readonly #node: StageNode;
   readonly #state: StageState;
+  #lastRun: StageInstruction | undefined;
   #shown = 0;
   #total = 0;
 
@@ -99,6 +100,7 @@ class StageBuilder {
     });
     const all = [...inherited, ...instructions];
     this.#total = all.filter(({ name }) => SHOWN.has(name)).length;
+    this.#lastRun = all.findLast(({ name }) => name === "RUN");
     for (const instruction of all) await this.#step(instruction);
     return this.#state;
   }
@@ -117,6 +119,7 @@ class StageBuilder {
         const step = new RunStep(this.#job, state, instruction, {
           title: this.#title(instruction.source),
           node: this.#node,
+          isLast: written === this.#lastRun,
         });
         await runStep(this.#job, state, step);
         break;

@@ -1,7 +1,11 @@
 // A stage's files as a mount of this engine: under an upper for RUN, read-only for what RUN looks at.
 
 import { join } from "node:path";
-import { type MountedProcess, mountInProcess } from "../../fuse/index.js";
+import {
+  type MountedProcess,
+  startMountProcess,
+  type WaitingMountProcess,
+} from "../../fuse/index.js";
 import { features } from "../../sys/index.js";
 import { layersOf } from "../stack.js";
 import type { BuildJob } from "./build-job.js";
@@ -13,6 +17,13 @@ export interface StageMountPlace {
   readonly target: string;
   /** Where changes go; without it there can be none. */
   readonly changes?: { readonly upper: string; readonly work: string };
+  /** A process that was started for this target. */
+  readonly waiting?: WaitingMountProcess;
+}
+
+/** The log of a build's mount processes. */
+export function mountLog(job: BuildJob): string {
+  return join(job.scratch.path, "mount.log");
 }
 
 /** Unmount it by its target and pid. Throws EngineError UNAVAILABLE. */
@@ -26,10 +37,12 @@ export async function mountStage(
   const layers = await layersOf(store, state.chain);
   const formats = [store.layers.format, ...layers.map(({ format }) => format)];
   const isRecorded = formats.some(({ ownership }) => ownership === "override");
-  return await mountInProcess({
+  const logFile = mountLog(job);
+  const waiting = place.waiting ?? startMountProcess(place.target, logFile);
+  return await waiting.mount({
     target: place.target,
     source: "strata:build",
-    logFile: join(job.scratch.path, "mount.log"),
+    logFile,
     whFiles: false,
     ownership: isRecorded ? "override" : "native",
     permissions: isRecorded && !features().mount ? "owner-only" : "checked",

@@ -6,6 +6,7 @@ import { chainIds, type DiffId } from "../../digest.js";
 import { type DiffEntry, writeLayer } from "../../layer/index.js";
 import type { ScratchDirectory, Store } from "../../store/index.js";
 import { clampedTime } from "../../tar/clamp-times.js";
+import { pieceName } from "./piece-name.js";
 import type { BuiltLayer } from "./stage-state.js";
 
 /** The layer above `diffIds`; undefined when there are no entries. Throws FsError. */
@@ -17,9 +18,9 @@ export async function makeLayer(
 ): Promise<BuiltLayer | undefined> {
   const all = nonEmpty(entries);
   if (all === undefined) return undefined;
-  const tree = join(scratch.path, "layer");
+  const tree = join(scratch.path, pieceName("layer"));
   await mkdir(tree, { mode: 0o755 });
-  await using writer = await store.blobs.writer({ digest: "given" });
+  await using writer = await store.blobs.writer({ digest: "given", sync: "later" });
   const written = await writeLayer(all, (chunk) => writer.write(chunk), tree, {
     ...store.layers.format,
     ...store.layers.implied(chainIds(diffIds)),

@@ -39,36 +39,55 @@ export interface MountedProcess {
  * Rejects with EngineError UNAVAILABLE and the process's own message.
  */
 export async function mountInProcess(job: MountJob): Promise<MountedProcess> {
-  const log = openSync(job.logFile, "a", 0o600);
-  try {
-    // The target is an argument only for people who read `ps`, and for findMountProcess.
-    const child = spawn(process.execPath, [...NODE_FLAGS, PROCESS_FILE, job.target], {
-      detached: true,
-      cwd: "/",
-      stdio: ["ignore", log, log, "pipe", "pipe"],
-    });
-    const started = new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", reject);
-    });
-    const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
-    await started;
-    const [, , , jobPipe, reportPipe] = child.stdio;
-    (jobPipe as Writable).end(JSON.stringify(job));
-    const line = await text(reportPipe as Readable);
-    const report = parseReport(line, job.logFile);
-    if ("error" in report) {
-      // Until then the upper is in use, and what was made for the mount can't be removed.
+  return await startMountProcess(job.target, job.logFile).mount(job);
+}
+
+/** A mount process that has started and waits to be told what to mount. Call one of both, once. */
+export interface WaitingMountProcess {
+  /** `job` has the target and the log that the process was started with. Rejects as mountInProcess. */
+  mount(job: MountJob): Promise<MountedProcess>;
+  /** It is not needed: it ends. */
+  end(): Promise<void>;
+}
+
+/** Starts a mount process before all is known that it is to mount: its start takes most of the time. */
+export function startMountProcess(target: string, logFile: string): WaitingMountProcess {
+  const log = openSync(logFile, "a", 0o600);
+  // The target is an argument only for people who read `ps`, and for findMountProcess.
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROCESS_FILE, target], {
+    detached: true,
+    cwd: "/",
+    stdio: ["ignore", log, log, "pipe", "pipe"],
+  });
+  closeSync(log);
+  const started = new Promise<void>((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", reject);
+  });
+  const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
+  const [, , , jobPipe, reportPipe] = child.stdio;
+  return {
+    async mount(job) {
+      await started;
+      (jobPipe as Writable).end(JSON.stringify(job));
+      const line = await text(reportPipe as Readable);
+      const report = parseReport(line, job.logFile);
+      if ("error" in report) {
+        // Until then the upper is in use, and what was made for the mount can't be removed.
+        await exited;
+        throw new EngineError("UNAVAILABLE", `Cannot mount "${job.target}": ${report.error}`);
+      }
+      child.unref();
+      const { driver, notice } = report;
+      const mounted = { pid: child.pid ?? 0, target: job.target, driver, ended: exited };
+      return notice === undefined ? mounted : { ...mounted, notice };
+    },
+    async end() {
+      await started;
+      (jobPipe as Writable).end();
       await exited;
-      throw new EngineError("UNAVAILABLE", `Cannot mount "${job.target}": ${report.error}`);
-    }
-    child.unref();
-    const { driver, notice } = report;
-    const mounted = { pid: child.pid ?? 0, target: job.target, driver, ended: exited };
-    return notice === undefined ? mounted : { ...mounted, notice };
-  } finally {
-    closeSync(log);
-  }
+    },
+  };
 }
 
 function parseReport(line: string, logFile: string): MountReport {

@@ -20,8 +20,11 @@ function report(said: MountReport): void {
 }
 
 function main(): void {
-  const job = JSON.parse(readFileSync(JOB_FD, "utf8")) as MountJob;
+  const text = readFileSync(JOB_FD, "utf8");
   closeSync(JOB_FD);
+  // Whoever started us needs no mount after all, or is gone.
+  if (text === "") return;
+  const job = JSON.parse(text) as MountJob;
   serveMount(job, report);
 }
 
