@@ -35,7 +35,11 @@ export function execProcess(spec: RuntimeSpec, request: ExecProcessRequest): Run
   return {
     ...own,
     terminal,
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    user: {
+      uid: user.uid,
+      gid: user.gid,
+      additionalGids: spec.linux.uidMappings === undefined ? user.additionalGids : [],
+    },
     args: command,
     env: replaceVariables(base, [...(terminal ? ["TERM=xterm"] : []), ...environment]),
     cwd,

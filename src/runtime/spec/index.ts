@@ -83,13 +83,18 @@ export function hostnameOf(config: ContainerConfig, id: string, host: HostFacts)
 }
 
 function containerProcess(input: RuntimeSpecInput, granted: readonly string[]): RuntimeProcess {
-  const { config, image, user, hostname } = input;
+  const { config, image, user, hostname, host } = input;
   const { terminal } = config;
   const words = processArguments(config, image);
   const rlimits = containerLimits(config);
   return {
     terminal,
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
+    user: {
+      uid: user.uid,
+      gid: user.gid,
+      // setgroups(2) is refused in a namespace that an ordinary user makes (user_namespaces(7)).
+      additionalGids: host.idMappings === undefined ? user.additionalGids : [],
+    },
     args: config.init ? [INIT_TARGET, "--", ...words] : words,
     env: processEnvironment(config, image, { hostname, terminal }),
     cwd: workingDirectory(config, image),
