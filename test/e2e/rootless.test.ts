@@ -2,15 +2,14 @@
 // the mount, and are what they were in the image that is saved; by fusermount3 and in a namespace.
 
 import { equal, match } from "node:assert/strict";
-import { accessSync, chmodSync, constants, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { missing, needsRoot, run, tryRun } from "./run-program.js";
+import { runAsUser, USER, unreadable } from "./as-user.js";
+import { missing, needsRoot, run } from "./run-program.js";
 import { copyTree, makeSampleRoot, packTree } from "./sample-root.js";
 import { expectEqualTrees, listTree, withoutTime } from "./tree-listing.js";
 import { strataMain, Workplace } from "./workplace.js";
 
-const USER = 1000;
 const options = {
   skip: needsRoot || missing("setpriv", "unshare", "fusermount3", "setcap", "setfattr"),
   timeout: 120_000,
@@ -26,26 +25,6 @@ chmod 4711 bin/suid
 echo more >>etc/passwd
 mv usr/lib/deep usr/moved
 `;
-
-/** As USER, with a /dev/fuse that everybody may open; all mounts are gone with the script's end. */
-async function runAsUser(place: Workplace, script: string): Promise<string> {
-  const device = place.at("fuse");
-  await run("mknod", [device, "c", "10", "229"]);
-  chmodSync(device, 0o666);
-  const asUser = 'exec setpriv --reuid "$1" --regid "$1" --clear-groups sh -ec "$2"';
-  const whole = `mount --bind '${device}' /dev/fuse; ${asUser}`;
-  const argv = ["-m", "--propagation", "private", "sh", "-ec", whole, "sh", String(USER), script];
-  return await run("unshare", argv, { env: { HOME: place.at("home"), XDG_RUNTIME_DIR: "" } });
-}
-
-/** A reason when another user could not even read the program. */
-async function unreadable(): Promise<string | undefined> {
-  const as = ["--reuid", String(USER), "--regid", String(USER), "--clear-groups"];
-  const { status } = await tryRun("setpriv", [...as, process.execPath, strataMain, "--version"]);
-  if (status === 0) return undefined;
-  accessSync(strataMain, constants.R_OK);
-  return `user ${USER} may not read ${dirname(strataMain)}`;
-}
 
 interface Way {
   readonly title: string;

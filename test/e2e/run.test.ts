@@ -2,6 +2,7 @@
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Box, cannotRun, processesNaming, until } from "./box.js";
 import { mountPointsBelow } from "./workplace.js";
@@ -11,6 +12,12 @@ const skip = cannotRun();
 /** A program that ends with 3 when it is asked to. */
 const PATIENT =
   'trap "echo asked; exit 3" TERM; echo begun; echo aside >&2; while :; do usleep 20000; done';
+
+/** How often the program has got so far, by its log. */
+function begunTimes(box: Box, id: string): number {
+  const path = join(box.store, "containers", id, "log.json");
+  return existsSync(path) ? readFileSync(path, "utf8").split("begun").length - 1 : 0;
+}
 
 test("run: statuses, streams, removal", { skip, timeout: 180_000 }, async () => {
   await using box = await Box.make('ENTRYPOINT ["sh", "-c"]', 'CMD ["echo of the image"]');
@@ -98,7 +105,7 @@ test("run -d: exec, logs, stop, start, wait, kill, rm", { skip, timeout: 180_000
   strictEqual(taken.status, 125);
   match(taken.stderr, /name.*is already in use by container/);
 
-  strictEqual(await box.strata("exec", "web", "cat", "/proc/1/comm"), "sh");
+  await until("it can be asked to end", () => begunTimes(box, id) === 1);
   const joined = ["exec", "-e", "B=2", "-w", "/data", "-u", "1000:1001", "-i", "web"];
   const said = await box.tryStrata([...joined, "sh", "-c", "echo $B; pwd; id; cat"], {
     input: Buffer.from("typed"),
@@ -137,18 +144,21 @@ test("run -d: exec, logs, stop, start, wait, kill, rm", { skip, timeout: 180_000
     );
   }
 
-  await startsAgain(box);
+  await startsAgain(box, id);
 });
 
 /** With what was changed; followed until it is killed. */
-async function startsAgain(box: Box): Promise<void> {
+async function startsAgain(box: Box, id: string): Promise<void> {
   strictEqual(await box.strata("start", "web"), "web");
   strictEqual(await box.strata("exec", "web", "ls", "/data"), "from-image\nmade");
-  const followed = box.tryStrata(["logs", "-f", "--tail", "0", "web"]);
+  await until("it can be asked to end", () => begunTimes(box, id) === 2);
+  const followed = box.tryStrata(["logs", "-f", "web"]);
   const waited = box.strata("wait", "web");
-  strictEqual(await box.strata("restart", "web"), "web");
+  strictEqual(await box.strata("stop", "web"), "web");
   strictEqual(await waited, "3");
-  await followed;
+  strictEqual((await followed).stdout, "begun\nasked\n".repeat(2));
+  strictEqual(await box.strata("start", "web"), "web");
+  strictEqual(await box.strata("restart", "-t", "0", "web"), "web");
   strictEqual(await box.strata("kill", "web"), "web");
   strictEqual(await box.strata("wait", "web"), "137");
   strictEqual(await box.strata("rm", "web"), "web");
