@@ -4,6 +4,7 @@ export { isWebAddress } from "../registry/index.js";
 
 export { StartError, type StartStatus } from "../runtime/start-error.js";
 export type { CheckReport } from "../store/index.js";
+export { type BranchRequest, branch } from "./branch.js";
 export * from "./build/index.js";
 export { check, type RepairReport, repair } from "./check.js";
 

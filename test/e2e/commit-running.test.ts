@@ -172,6 +172,34 @@ test("commit: beside a writer each file is of one moment, and the container has 
   await expectSound(place);
 });
 
+test("branch: two containers from one state, mounted or not; removing one leaves the other", {
+  skip: needsRoot,
+  timeout: 120_000,
+}, async () => {
+  await using place = new Workplace();
+  await preparedImage(place);
+  const target = await place.mount("image", "box", "--name", "box");
+  writeFileSync(join(target, "both"), "of both");
+  rmSync(join(target, "lower"));
+  equal(await place.strata("branch", "box", "other"), "other");
+  writeFileSync(join(target, "both"), "of the first");
+  const other = await place.mount("other", "other");
+  equal(readFileSync(join(other, "both"), "utf8"), "of both");
+  deepEqual(readdirSync(other).includes("lower"), false);
+  writeFileSync(join(other, "own"), "of the second");
+  await place.strata("unmount", other);
+  await place.strata("branch", "other", "third");
+  await place.strata("rm", "-f", "box");
+  await place.strata("rm", "other");
+  await place.strata("prune");
+  const third = await place.mount("third", "third");
+  equal(readFileSync(join(third, "both"), "utf8"), "of both");
+  equal(readFileSync(join(third, "own"), "utf8"), "of the second");
+  await place.strata("rm", "-f", "third");
+  deepEqual(readdirSync(join(place.store, "uppers")), []);
+  await expectSound(place);
+});
+
 test("commit: fifty in a row; links, moves and removals over frozen uppers", {
   skip: needsRoot,
   timeout: 300_000,

@@ -1,7 +1,7 @@
-// diff, commit.
+// branch, diff, commit.
 
 import type { Command } from "commander";
-import { commit, commitDirectory, diff, diffImages } from "../../engine/index.js";
+import { branch, commit, commitDirectory, diff, diffImages } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
 import { textOf } from "../../path.js";
 import { progressBar } from "../progress-bar.js";
@@ -20,6 +20,7 @@ interface CommitFlags {
 
 export function addChangeCommands(program: Command): void {
   addDiff(program);
+  addBranch(program);
   program
     .command("commit [container] [reference]")
     .description("make a new image of a container's changes, or of a changed directory")
@@ -63,6 +64,27 @@ Examples:
             });
       bar.end();
       printLine(committed.id);
+    });
+}
+
+function addBranch(program: Command): void {
+  program
+    .command("branch <container> [name]")
+    .description("make a second container from the present state of the first, copying nothing")
+    .addHelpText(
+      "after",
+      `
+Prints the new container's name. The first one goes on, mounted or not; both share what was written
+so far.
+
+Examples:
+  strata branch web try && strata mount try /mnt      try something in the copy
+  strata unmount try && strata rm try                 and throw it away`,
+    )
+    .action(async (container: string, name: string | undefined) => {
+      const store = await openStore(program.opts<GlobalOptions>());
+      const made = await branch(store, { container, ...(name === undefined ? {} : { name }) });
+      printLine(made.name);
     });
 }
 
