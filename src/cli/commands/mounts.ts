@@ -71,6 +71,7 @@ export function addRemoveContainers(program: Command): void {
     .command("rm <container...>")
     .description("remove containers with everything that was written in them")
     .option("-f, --force", "end or unmount them first; what does not exist is no failure")
+    .option("-v, --volumes", "its own volumes, too: they always go with it")
     .action(async (names: string[], { force = false }: { force?: boolean }) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const work = async (container: string): Promise<void> => {
