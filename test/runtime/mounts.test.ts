@@ -134,6 +134,11 @@ test("makeRuntimeSpec: namespaces by network, cgroups and user", () => {
     [...four, "user"],
   );
   deepStrictEqual(rootless.linux.uidMappings, [{ containerID: 0, hostID: 1000, size: 1 }]);
+  deepStrictEqual(rootless.process.user, { uid: 0, gid: 0 }, "it may not choose its groups");
+  throws(() => specOf({ config, host: plainUserHost, user: { ...rootUser, uid: 5 } }), {
+    code: "UNSUPPORTED",
+    message: "Cannot run with uid 5: without root's rights a container has uid 0 only",
+  });
   strictEqual(rootless.linux.resources, undefined);
   deepStrictEqual(optionsOf(rootless, "/sys"), ["rbind", "nosuid", "noexec", "nodev", "ro"]);
   ok(!optionsOf(rootless, "/dev/pts").includes("gid=5"), "group 5 is nobody's there");

@@ -4,6 +4,7 @@
 import { posix } from "node:path";
 import { EngineError } from "../../errors.js";
 import { capabilitySets } from "./capabilities.js";
+import { type IdMappings, mappedUser } from "./mapped-user.js";
 import { replaceVariables } from "./process.js";
 import type { RuntimeProcess, RuntimeSpec } from "./runtime-spec.js";
 import type { ResolvedUser } from "./user.js";
@@ -35,14 +36,15 @@ export function execProcess(spec: RuntimeSpec, request: ExecProcessRequest): Run
   return {
     ...own,
     terminal,
-    user: {
-      uid: user.uid,
-      gid: user.gid,
-      additionalGids: spec.linux.uidMappings === undefined ? user.additionalGids : [],
-    },
+    user: mappedUser(user, mappingsOf(spec)),
     args: command,
     env: replaceVariables(base, [...(terminal ? ["TERM=xterm"] : []), ...environment]),
     cwd,
     capabilities: capabilitySets(granted, user.uid),
   };
+}
+
+function mappingsOf({ linux }: RuntimeSpec): IdMappings | undefined {
+  const { uidMappings: uid, gidMappings: gid } = linux;
+  return uid === undefined || gid === undefined ? undefined : { uid, gid };
 }

@@ -6,6 +6,7 @@ import type { RunConfig } from "../../oci/index.js";
 import type { ContainerConfig } from "../container-config.js";
 import { capabilitySets, grantedCapabilities } from "./capabilities.js";
 import { type HostFacts, isUnprivileged } from "./host-facts.js";
+import { mappedUser } from "./mapped-user.js";
 import { containerMounts, type EngineMount, INIT_TARGET } from "./mounts.js";
 import { processArguments, processEnvironment, workingDirectory } from "./process.js";
 import { containerDevices, containerLimits, containerResources } from "./resources.js";
@@ -89,12 +90,7 @@ function containerProcess(input: RuntimeSpecInput, granted: readonly string[]): 
   const rlimits = containerLimits(config);
   return {
     terminal,
-    user: {
-      uid: user.uid,
-      gid: user.gid,
-      // setgroups(2) is refused in a namespace that an ordinary user makes (user_namespaces(7)).
-      additionalGids: host.idMappings === undefined ? user.additionalGids : [],
-    },
+    user: mappedUser(user, host.idMappings),
     args: config.init ? [INIT_TARGET, "--", ...words] : words,
     env: processEnvironment(config, image, { hostname, terminal }),
     cwd: workingDirectory(config, image),
