@@ -57,13 +57,18 @@ export class RunRoot {
     this.engineMounts = made.engineMounts;
   }
 
-  /** Throws EngineError UNAVAILABLE, FsError, SyntaxFault for a mount point that cannot be. */
+  /**
+   * `isFollowed`: another RUN comes after it. Throws EngineError UNAVAILABLE, FsError, SyntaxFault for
+   * a mount point that cannot be.
+   */
   static async make(
     job: BuildJob,
     state: StageState,
     mounts: readonly ReadyMount[],
+    isFollowed: boolean,
   ): Promise<RunRoot> {
     const { home, waiting } = job.nextRoots.take();
+    if (isFollowed) job.nextRoots.prepare();
     const engineMounts = await hostFiles(home);
     const wanted: WantedPoint[] = [
       ...OWN_POINTS,

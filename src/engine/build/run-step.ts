@@ -100,9 +100,8 @@ export class RunStep implements Step {
       const { name, content } = this.#what.script;
       mounts.push(await inlineFile(this.#job, `${SCRIPT_DIRECTORY}/${name}`, content, 0o755));
     }
-    const root = await RunRoot.make(this.#job, this.#state, mounts);
+    const root = await RunRoot.make(this.#job, this.#state, mounts, !this.#isLast);
     try {
-      if (!this.#isLast) this.#job.nextRoots.prepare();
       await this.#runIn(root, mounts, running);
       return await root.finish();
     } finally {
