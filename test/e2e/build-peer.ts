@@ -90,6 +90,11 @@ export async function importBase(
   archive: string,
 ): Promise<void> {
   await place.strata("import", "-c", "ENV PATH=/bin:/usr/bin:/sbin:/usr/sbin", archive, name);
+  await shareImage(place, peer, name);
+}
+
+/** Gives buildah an image that strata has. */
+export async function shareImage(place: Workplace, peer: Buildah, name: string): Promise<void> {
   await place.strata("save", "-o", place.at("base.tar"), name);
   await peer.run("pull", "-q", `docker-archive:${place.at("base.tar")}`);
 }
