@@ -33,7 +33,8 @@ CMD ["cat", "page"]
 `;
 
 /** Files that say when, or in which order of a hash, something was done. */
-const TIMELY = /^\/(etc\/shadow-?$|(var\/log|var\/cache\/ldconfig|var\/cache\/debconf|var\/lib\/dpkg)\/)/;
+const TIMELY =
+  /^\/(etc\/shadow-?$|(var\/log|var\/cache\/ldconfig|var\/cache\/debconf|var\/lib\/dpkg)\/)/;
 
 function withoutTimely(path: string, attributes: Attributes): Attributes {
   if (!TIMELY.test(path)) return attributes;

@@ -43,7 +43,11 @@ export class Buildah implements AsyncDisposable {
   constructor(place: Workplace) {
     this.#place = place;
     writeFileSync(place.at("containers.conf"), CONTAINERS_CONF);
-    this.#env = { CONTAINERS_CONF: place.at("containers.conf"), BUILDAH_ISOLATION: "oci" };
+    this.#env = {
+      CONTAINERS_CONF: place.at("containers.conf"),
+      BUILDAH_ISOLATION: "oci",
+      TMPDIR: place.path,
+    };
   }
 
   /** `buildah ARGS`; what it prints. */
