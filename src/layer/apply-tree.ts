@@ -40,6 +40,7 @@ import {
 import type { TarEntry } from "../tar/entry.js";
 import { ApplyDirectories, type ImpliedDirectory } from "./apply-directories.js";
 import { type Attributes, AttributeWriter, type Ownership } from "./attributes.js";
+import { shownMember } from "./member-device.js";
 import { memberPath, refusal } from "./member-path.js";
 import { removeTree } from "./remove-tree.js";
 import { isWhiteoutStat, MARK_NAMES, OPAQUE, type XattrPrefix } from "./whiteout.js";
@@ -121,7 +122,8 @@ export class ApplyTree implements Disposable {
   }
 
   /** A device or fifo; where the right is missing and "override" allows it, a file that says so. */
-  special(path: LayerPath, entry: TarEntry): void {
+  special(path: LayerPath, member: TarEntry): void {
+    const entry = this.#mode === "extract" ? shownMember(member) : member;
     const { type, devMajor, devMinor } = entry;
     if (type === "char" && devMajor === 0 && devMinor === 0 && this.#mode === "layer") {
       throw refusal(path, "a character device 0:0 would be a whiteout");

@@ -19,6 +19,7 @@ import {
   utimensAt,
 } from "../sys/index.js";
 import { isForeignXattr } from "./host-xattr.js";
+import { besideRecord } from "./nested.js";
 import { formatOverride, type OverrideType } from "./override-stat.js";
 import { OVERRIDE_STAT } from "./whiteout.js";
 
@@ -195,9 +196,9 @@ export class AttributeWriter {
   ): void {
     for (const [name, value] of xattrs) {
       // A layer's own marks never come out of an archive: a planted redirect would show other files.
-      if (isForeignXattr(name) || (this.#override && name === OVERRIDE_STAT)) continue;
+      if (isForeignXattr(name)) continue;
       try {
-        set(name, value);
+        set(this.#override ? besideRecord(name) : name, value);
       } catch (error) {
         if (!isFsError(error, errno.EPERM, errno.EOPNOTSUPP)) throw error;
         this.skipped.push({ path, name });

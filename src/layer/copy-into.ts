@@ -41,6 +41,7 @@ import type { TarMember } from "../tar/member.js";
 import { readTar } from "../tar/reader.js";
 import { denseContent } from "../tar/sparse.js";
 import { AttributeWriter, type SkippedXattr } from "./attributes.js";
+import { shownMember } from "./member-device.js";
 import { memberPath, named } from "./member-path.js";
 
 /** Where members go. */
@@ -161,7 +162,8 @@ class CopyWriter {
       this.attributes.symlink(dirFd, name, path, entry);
     } else if (entry.type === "hardlink") this.#link(dirFd, name, path, entry);
     else {
-      mknodAt(dirFd, name, typeBitsOf(entry) | 0o600, entry.devMajor, entry.devMinor);
+      const { devMajor, devMinor } = shownMember(entry);
+      mknodAt(dirFd, name, typeBitsOf(entry) | 0o600, devMajor, devMinor);
       this.attributes.special(dirFd, name, path, entry);
     }
   }

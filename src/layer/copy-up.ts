@@ -31,7 +31,8 @@ import { copyExtents } from "./file-extents.js";
 import { copyInodeFlags } from "./inode-flags.js";
 import type { InodeWriter } from "./inode-writer.js";
 import type { CopyUpSource, LayerFile, NewInode } from "./layer.js";
-import { ALL_BELOW, isPrivateXattr, type MarkNames, PARTIAL } from "./whiteout.js";
+import { storedXattr } from "./nested.js";
+import { ALL_BELOW, type MarkNames, PARTIAL } from "./whiteout.js";
 import { formatBlocksMark } from "./zero-ranges.js";
 
 /** What copies are made with. */
@@ -40,8 +41,8 @@ export interface CopyUpTools {
   readonly marks: MarkNames;
   /** Data reach the disk before the copy gets its name. */
   readonly durable: boolean;
-  /** Refused privileged xattrs are left behind. */
-  readonly lenient: boolean;
+  /** The upper's record of owners; with one, refused privileged xattrs are left behind. */
+  readonly recordName: ByteString | undefined;
   /** Unit of partial copies; 0 where files are copied whole before they are written. */
   readonly blockBytes: number;
 }
@@ -153,7 +154,7 @@ function copyContent(fd: number, content: LayerFile | undefined, sizeBytes: numb
 function finish(tools: CopyUpTools, dirFd: number, name: ByteString, source: CopyUpSource): void {
   const { stat } = source;
   for (const [xattr, value] of source.xattrs) {
-    if (!isPrivateXattr(xattr)) setXattr(tools, dirFd, name, xattr, value);
+    setXattr(tools, dirFd, name, storedXattr(xattr, tools.recordName), value);
   }
   const { marks } = tools;
   if (source.redirect !== undefined) {
@@ -196,7 +197,7 @@ function setXattr(
     // As the kernel does (ovl_copy_xattr): an ACL or a security label must not get lost silently.
     const mustCopy = /^(system\.posix_acl_|security\.)/.test(xattr);
     if (isFsError(error, errno.EOPNOTSUPP) && !mustCopy) return;
-    if (isFsError(error, errno.EPERM) && tools.lenient) return;
+    if (isFsError(error, errno.EPERM) && tools.recordName !== undefined) return;
     throw error;
   }
 }

@@ -15,6 +15,7 @@ import {
   features,
   getxattrAt,
   type InodeFlagsForm,
+  isCharacterDevice,
   isDirectory,
   isRegular,
   isSymlink,
@@ -64,9 +65,9 @@ import {
   type LayerNode,
   WHITEOUT,
 } from "./layer.js";
+import { shownXattr, storedXattr, withShownDevice } from "./nested.js";
 import { parseOverride } from "./override-stat.js";
 import {
-  isPrivateXattr,
   isReservedName,
   isWhiteoutStat,
   OVERRIDE_STAT,
@@ -273,21 +274,22 @@ export class DirectoryLayer implements Layer {
 
   getxattr(node: LayerNode, name: ByteString): Buffer | undefined {
     const own = directoryNodeOf(node);
-    return this.hides(name) ? undefined : getxattrAt(this.fdFor(own), nameFor(own), name);
+    return getxattrAt(this.fdFor(own), nameFor(own), this.storedXattr(name));
   }
 
   listxattr(node: LayerNode): ByteString[] {
     const own = directoryNodeOf(node);
-    return listxattrAt(this.fdFor(own), nameFor(own)).filter((name) => !this.hides(name));
+    const stored = listxattrAt(this.fdFor(own), nameFor(own));
+    return stored.flatMap((name) => shownXattr(name, this.dialect.recordName) ?? []);
   }
 
   inodeFlags(node: LayerNode, form: InodeFlagsForm): Buffer {
     return readInodeFlags(this, directoryNodeOf(node), form);
   }
 
-  /** The xattrs that are this layer's encoding. */
-  hides(name: ByteString): boolean {
-    return isPrivateXattr(name) || name === this.dialect.recordName;
+  /** Where the xattr of this name is: not among those that are this layer's encoding. */
+  storedXattr(name: ByteString): ByteString {
+    return storedXattr(name, this.dialect.recordName);
   }
 
   open(node: LayerNode, flags: number): LayerFile {
@@ -356,9 +358,10 @@ export class DirectoryLayer implements Layer {
   /** The stat as it is to be seen: with what is recorded, where ownership is overridden. */
   shown(stat: Stat, dirFd: number, name: ByteString): Stat {
     const { recordName } = this.dialect;
+    if (isCharacterDevice(stat.mode)) return withShownDevice(stat);
     if (recordName === undefined || !(isRegular(stat.mode) || isDirectory(stat.mode))) return stat;
     const value = getxattrAt(dirFd, name, recordName);
-    return value === undefined ? stat : overridden(stat, parseOverride(value));
+    return value === undefined ? stat : withShownDevice(overridden(stat, parseOverride(value)));
   }
 
   #directory(node: LayerNode): DirectoryNode {

@@ -26,9 +26,10 @@ import type { Ownership } from "./attributes.js";
 import { DescriptorFile } from "./descriptor-file.js";
 import { overridden } from "./directory-file.js";
 import type { LayerFile } from "./layer.js";
+import { shownXattr, withShownDevice } from "./nested.js";
 import { parseOverride } from "./override-stat.js";
 import { type FindableNode, ROOT_NAME } from "./tree.js";
-import { isPrivateXattr, OVERRIDE_STAT } from "./whiteout.js";
+import { OVERRIDE_STAT } from "./whiteout.js";
 
 const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 const OPEN_DIRECTORIES = 128;
@@ -117,7 +118,7 @@ class HostNode implements FindableNode {
     if (!this.directories.override || !(isRegular(stat.mode) || isDirectory(stat.mode)))
       return stat;
     const value = getxattrAt(this.#parentFd(), this.name, OVERRIDE_STAT);
-    return value === undefined ? stat : overridden(stat, parseOverride(value));
+    return value === undefined ? stat : withShownDevice(overridden(stat, parseOverride(value)));
   }
 
   child(name: Name): HostNode | undefined {
@@ -142,9 +143,9 @@ class HostNode implements FindableNode {
     if (names.length === 0) return NO_XATTRS;
     const xattrs = new Map<ByteString, Uint8Array>();
     for (const name of names) {
-      if (isPrivateXattr(name) || (this.directories.override && name === OVERRIDE_STAT)) continue;
-      const value = getxattrAt(fd, this.name, name);
-      if (value !== undefined) xattrs.set(name, value);
+      const shown = shownXattr(name, this.directories.override ? OVERRIDE_STAT : undefined);
+      const value = shown === undefined ? undefined : getxattrAt(fd, this.name, name);
+      if (shown !== undefined && value !== undefined) xattrs.set(shown, value);
     }
     return xattrs;
   }

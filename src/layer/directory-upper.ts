@@ -3,8 +3,7 @@
 // put in place by one rename. Making and copying inodes are inode-writer.ts and copy-up.ts.
 
 import { assert } from "../assert.js";
-import { errno, FsError } from "../errors.js";
-import { type ByteString, bytesOf, type Name, textOf } from "../path.js";
+import { type ByteString, bytesOf, type Name } from "../path.js";
 import {
   close,
   Descriptor,
@@ -20,7 +19,6 @@ import {
   openAt,
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
-  RENAME_WHITEOUT,
   removexattrAt,
   renameAt,
   reopen,
@@ -31,7 +29,6 @@ import {
   statFd,
   statfsFd,
   syncfs,
-  tryStatAt,
   UTIME_OMIT,
   unlinkAt,
   utimensAt,
@@ -61,8 +58,9 @@ import { PartialLayer } from "./partial-layer.js";
 import { takeOver } from "./take-over.js";
 import { changeAttributes, noteImpure, writeMarks } from "./upper-attributes.js";
 import { keyName, UpperIndex } from "./upper-index.js";
-import { holdInode, linkInode, moveName, refuseReserved, syncNames } from "./upper-names.js";
+import { holdInode, linkInode, refuseReserved, syncNames } from "./upper-names.js";
 import { type DirectoryUpperOptions, upperDialect } from "./upper-options.js";
+import { renameInUpper } from "./upper-rename.js";
 import { OPAQUE } from "./whiteout.js";
 import { removeWhiteouts } from "./whiteout-directory.js";
 import type { WorkDirectory } from "./work-directory.js";
@@ -260,38 +258,15 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     newName: Name,
     how: RenameHow,
   ): void {
-    const from = directoryNodeOf(oldDirectory);
-    const to = directoryNodeOf(newDirectory);
-    const fromFd = this.descriptors.of(from);
-    const toFd = this.descriptors.of(to);
-    const stat = statAt(fromFd, oldName);
-    const moved = this.nodes.known(stat.ino);
-    if (moved !== undefined && this.marks(moved).metacopy) noteImpure(this, to);
-    if (how.exchange) {
-      const other = this.nodes.known(statAt(toFd, newName).ino);
-      if (other !== undefined && this.marks(other).metacopy) noteImpure(this, from);
-      renameAt(fromFd, oldName, toFd, newName, RENAME_EXCHANGE);
-      if (moved === other) return;
-      moveName(moved, from, oldName, to, newName);
-      moveName(other, to, newName, from, oldName);
-      return;
-    }
-    refuseReserved(newName, "rename");
-    // rename(2): two names of one file both stay.
-    if (tryStatAt(toFd, newName)?.ino === stat.ino) return;
-    const replaces = how.over === "file" || how.over === "directory";
-    const gone = replaces ? holdInode(this, to, toFd, newName) : undefined;
-    if (how.over === "directory") this.#removeWhiteouts(toFd, newName);
-    const flags = how.leaveWhiteout ? RENAME_WHITEOUT : 0;
-    if (how.over === "absent") {
-      renameAt(fromFd, oldName, toFd, newName, flags | RENAME_NOREPLACE);
-    } else if (how.over === "whiteout" && isDirectory(stat.mode)) {
-      // Just the other way round than before; where nothing lies below, a whiteout hides nothing.
-      renameAt(fromFd, oldName, toFd, newName, RENAME_EXCHANGE);
-      if (!how.leaveWhiteout) unlinkAt(fromFd, oldName);
-    } else renameAt(fromFd, oldName, toFd, newName, flags);
-    gone?.dropName(to, newName);
-    moveName(moved, from, oldName, to, newName);
+    const from = { parent: directoryNodeOf(oldDirectory), name: oldName };
+    const to = { parent: directoryNodeOf(newDirectory), name: newName };
+    const tools = {
+      layer: this,
+      work: this.#work,
+      writer: this.#writer,
+      removeWhiteouts: (fd: number) => this.#removeWhiteouts(fd, newName),
+    };
+    renameInUpper(tools, from, to, how);
   }
 
   setattr(node: LayerNode, change: AttrChange): void {
@@ -300,14 +275,12 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
 
   setxattr(node: LayerNode, name: ByteString, value: Uint8Array, flags: number): void {
     const own = directoryNodeOf(node);
-    if (this.hides(name)) throw new FsError(errno.EPERM, "setxattr", textOf(name));
-    setxattrAt(this.fdFor(own), nameFor(own), name, value, flags);
+    setxattrAt(this.fdFor(own), nameFor(own), this.storedXattr(name), value, flags);
   }
 
   removexattr(node: LayerNode, name: ByteString): void {
     const own = directoryNodeOf(node);
-    if (this.hides(name)) throw new FsError(errno.EPERM, "removexattr", textOf(name));
-    removexattrAt(this.fdFor(own), nameFor(own), name);
+    removexattrAt(this.fdFor(own), nameFor(own), this.storedXattr(name));
   }
 
   mark(

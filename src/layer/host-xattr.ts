@@ -2,23 +2,28 @@
 // them on everything it creates. They are in no layer; umoci leaves out the same.
 
 import { type ByteString, bytesOf } from "../path.js";
-import { isPrivateXattr } from "./whiteout.js";
+import { shownXattr, storedXattr } from "./nested.js";
 
 const HOST_XATTRS: ReadonlySet<ByteString> = new Set([
   bytesOf("security.selinux"),
   bytesOf("system.nfs4_acl"),
 ]);
 
-/** True for attributes that neither apply nor diff nor compare carry: the host's and the overlay's. */
+/** True for attributes that apply does not take out of an archive: the host's and the overlay's own. */
 export function isForeignXattr(name: ByteString): boolean {
-  return HOST_XATTRS.has(name) || isPrivateXattr(name);
+  return HOST_XATTRS.has(name) || shownXattr(name) === undefined;
 }
 
-/** The attributes that belong to a layer; the same map when all of them do. */
+/**
+ * The attributes that belong to a layer, as an archive has them; the same map when all of them do.
+ * Those of a union inside are escaped there too: whoever unpacks them as they are unpacks no marks.
+ */
 export function layerXattrs(
   xattrs: ReadonlyMap<ByteString, Uint8Array>,
 ): ReadonlyMap<ByteString, Uint8Array> {
   if (xattrs.size === 0) return xattrs;
-  const kept = [...xattrs].filter(([name]) => !isForeignXattr(name));
-  return kept.length === xattrs.size ? xattrs : new Map(kept);
+  const isPlain = (name: ByteString) => !HOST_XATTRS.has(name) && storedXattr(name) === name;
+  if ([...xattrs.keys()].every(isPlain)) return xattrs;
+  const kept = [...xattrs].filter(([name]) => !HOST_XATTRS.has(name));
+  return new Map(kept.map(([name, value]) => [storedXattr(name), value]));
 }

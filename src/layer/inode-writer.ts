@@ -10,6 +10,7 @@ import {
   chownAt,
   close,
   getxattrAt,
+  isCharacterDevice,
   isDirectory,
   isRegular,
   isSymlink,
@@ -38,6 +39,7 @@ import {
   umask,
 } from "../sys/index.js";
 import type { NewInode } from "./layer.js";
+import { type DeviceNumber, storedDevice } from "./nested.js";
 import { formatOverride, type OverrideType } from "./override-stat.js";
 
 const ITSELF = bytesOf("");
@@ -171,9 +173,8 @@ export class InodeWriter {
     // A record can't be written on it, so it must not need one.
     if (this.#recordsModes && !this.#isOurs(inode, false)) return false;
     const type = typeBits(inode.type);
-    const act = (): void =>
-      mknodAt(dirFd, name, type | mode, inode.rdevMajor ?? 0, inode.rdevMinor ?? 0);
-    return this.#unlessRefused(act);
+    const { rdevMajor, rdevMinor } = deviceOf(inode);
+    return this.#unlessRefused(() => mknodAt(dirFd, name, type | mode, rdevMajor, rdevMinor));
   }
 
   #makeStandIn(dirFd: number, name: ByteString, inode: NewInode, inherits: boolean): void {
@@ -269,7 +270,8 @@ export class InodeWriter {
     const backing = own.mode & (isDir ? 0o1777 : 0o777);
     // First the mode that lets us in: without write permission no xattr is taken (xattr(7)).
     chmodAt(dirFd, name, backing | (isDir ? OWNER_DIRECTORY : OWNER_FILE));
-    const device = { devMajor: own.rdevMajor, devMinor: own.rdevMinor };
+    const { rdevMajor, rdevMinor } = isCharacterDevice(own.mode) ? storedDevice(own) : own;
+    const device = { devMajor: rdevMajor, devMinor: rdevMinor };
     setxattrAt(dirFd, name, this.#recordName, formatOverride(own, overrideType(own.mode), device));
   }
 
@@ -284,6 +286,11 @@ export class InodeWriter {
       throw error;
     }
   }
+}
+
+/** The numbers on the disk of a device to be made. */
+function deviceOf({ type, rdevMajor = 0, rdevMinor = 0 }: NewInode): DeviceNumber {
+  return type === "char" ? storedDevice({ rdevMajor, rdevMinor }) : { rdevMajor, rdevMinor };
 }
 
 const NO_DEVICE = { rdevMajor: 0, rdevMinor: 0 };

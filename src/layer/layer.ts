@@ -92,7 +92,7 @@ export interface Layer {
   stat(node: LayerNode): Stat;
   marks(node: LayerNode): LayerMarks;
   readlink(node: LayerNode): ByteString;
-  /** Without the overlay's private attributes; undefined when it has none of this name. */
+  /** Without the layer's own encoding; undefined when it has none of this name. */
   getxattr(node: LayerNode, name: ByteString): Buffer | undefined;
   listxattr(node: LayerNode): ByteString[];
   /**
@@ -179,6 +179,8 @@ export interface RenameHow {
   readonly over: Standing;
   /** A whiteout takes the old name's place, in the same atomic step. */
   readonly leaveWhiteout: boolean;
+  /** RENAME_WHITEOUT: in place of that, this device, which shows. Only over a file or a directory may a crash leave the two swapped. */
+  readonly leaveDevice?: NewInode | undefined;
   /** RENAME_EXCHANGE: both names stay, their inodes swap; `over` and `leaveWhiteout` are ignored. */
   readonly exchange: boolean;
 }

@@ -27,7 +27,6 @@ import {
   WHITEOUT,
 } from "./layer.js";
 import { MemoryInode } from "./memory-inode.js";
-import { isPrivateXattr } from "./whiteout.js";
 
 /** A read-only layer in memory; made by MemoryUpper.freeze. */
 export class MemoryLayer implements Layer {
@@ -70,7 +69,7 @@ export class MemoryLayer implements Layer {
   }
 
   getxattr(node: LayerNode, name: ByteString): Buffer | undefined {
-    const value = isPrivateXattr(name) ? undefined : inodeOf(node).xattrs.get(name);
+    const value = inodeOf(node).xattrs.get(name);
     return value === undefined ? undefined : Buffer.from(value);
   }
 

@@ -34,7 +34,6 @@ import { BLOCK_BYTES } from "./memory-content.js";
 import { type MemoryDisk, MemoryInode, type Moment, memoryDisk } from "./memory-inode.js";
 import { directoryOf, inodeOf, MemoryLayer, openInode } from "./memory-layer.js";
 import { refuseReserved } from "./upper-names.js";
-import { isPrivateXattr } from "./whiteout.js";
 
 /** Where a memory layer lies and what it is called in messages. */
 export interface MemoryLayerOptions {
@@ -159,7 +158,11 @@ export class MemoryUpper extends MemoryLayer implements UpperLayer {
       refuseReserved(newName, "rename");
       this.#expect(to, newName, how.over, "rename");
       this.#drop(to, newName);
-      if (how.leaveWhiteout) from.children.set(oldName, WHITEOUT);
+      if (how.leaveDevice !== undefined) {
+        const device = newInode(from, how.leaveDevice);
+        device.names = 1;
+        from.children.set(oldName, device);
+      } else if (how.leaveWhiteout) from.children.set(oldName, WHITEOUT);
       else from.children.delete(oldName);
     }
     to.children.set(newName, moved);
@@ -182,7 +185,6 @@ export class MemoryUpper extends MemoryLayer implements UpperLayer {
 
   setxattr(node: LayerNode, name: ByteString, value: Uint8Array, flags: number): void {
     const inode = inodeOf(node);
-    if (isPrivateXattr(name)) throw new FsError(errno.EPERM, "setxattr", textOf(name));
     const exists = inode.xattrs.has(name);
     if (flags & XATTR_CREATE && exists) throw new FsError(errno.EEXIST, "setxattr", textOf(name));
     if (flags & XATTR_REPLACE && !exists)
@@ -193,7 +195,6 @@ export class MemoryUpper extends MemoryLayer implements UpperLayer {
 
   removexattr(node: LayerNode, name: ByteString): void {
     const inode = inodeOf(node);
-    if (isPrivateXattr(name)) throw new FsError(errno.EPERM, "removexattr", textOf(name));
     if (!inode.xattrs.delete(name)) throw new FsError(errno.ENODATA, "removexattr", textOf(name));
     inode.touchAttributes();
   }

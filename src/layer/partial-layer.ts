@@ -69,7 +69,7 @@ export class PartialLayer extends DirectoryLayer {
     this.#workFd = work.indexFd;
     this.#blockBytes = Math.max(MIN_BLOCK_BYTES, bsize);
     const blockBytes = TRUSTED_MAGICS.includes(type) ? this.#blockBytes : 0;
-    this.tools = { writer, marks, durable, lenient: dialect.recordName !== undefined, blockBytes };
+    this.tools = { writer, marks, durable, recordName: dialect.recordName, blockBytes };
     const isNoted = getxattrAt(this.#workFd, ITSELF, marks.partial) !== undefined;
     // Marks in user.* can't be changed on a file that its owner may not write.
     const records = dialect.recordName !== undefined;

@@ -77,7 +77,12 @@ export const RECORD_NAMES: readonly ByteString[] = [
   OVERRIDE_STAT,
 ];
 
-const PRIVATE_PREFIXES = ["trusted.overlay.", "user.overlay.", "user.fuseoverlayfs."];
+/** Of the xattrs that are an encoding, ours or that of a union inside ours (nested.ts). */
+export const PRIVATE_PREFIXES: readonly string[] = [
+  "trusted.overlay.",
+  "user.overlay.",
+  "user.fuseoverlayfs.",
+];
 
 /**
  * True for the xattrs that are a layer's encoding and not its content. A layer never shows them,

@@ -51,6 +51,8 @@ export class WorkDirectory {
   whiteoutIno = 0n;
   readonly #lockFd: number | undefined;
   readonly use: WorkUse;
+  /** RENAME_WHITEOUT leaves a whiteout of this upper, as far as is known. */
+  renamesWhiteouts = true;
   #temporaries = 0;
 
   /**

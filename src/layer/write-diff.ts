@@ -16,11 +16,13 @@ import {
   isSocket,
   isSymlink,
   PERMISSION_BITS,
+  type Stat,
 } from "../sys/index.js";
 import { type EntryType, NO_XATTRS, type TarEntry } from "../tar/entry.js";
 import { TarWriter } from "../tar/writer.js";
 import type { DiffEntry, DiffFile } from "./diff.js";
 import { layerXattrs } from "./host-xattr.js";
+import { type DeviceNumber, storedDevice } from "./nested.js";
 import { isReservedName, OPAQUE_NAME, whiteoutNameOf } from "./whiteout.js";
 
 const READ_BYTES = 256 * 1024;
@@ -116,7 +118,7 @@ async function writeFile(writer: TarWriter, file: DiffFile, buffer: Uint8Array):
 export function fileMember(file: DiffFile): TarEntry {
   const { stat } = file;
   const type = file.hardlinkOf === undefined ? typeOf(stat.mode) : "hardlink";
-  const device = isDevice(stat.mode) && type !== "hardlink";
+  const device = deviceOf(stat, type);
   return {
     path: file.path === "" ? ROOT_MEMBER : file.path,
     type,
@@ -129,10 +131,16 @@ export function fileMember(file: DiffFile): TarEntry {
     mtimeSec: stat.mtimeSec,
     mtimeNsec: stat.mtimeNsec,
     linkPath: file.hardlinkOf ?? file.target ?? NOTHING,
-    devMajor: device ? stat.rdevMajor : 0,
-    devMinor: device ? stat.rdevMinor : 0,
+    devMajor: device.rdevMajor,
+    devMinor: device.rdevMinor,
     xattrs: type === "hardlink" ? NO_XATTRS : layerXattrs(file.xattrs),
   };
+}
+
+/** A character device 0:0 as it is kept on the disk: everybody unpacks 0:0 as a whiteout. */
+function deviceOf(stat: Stat, type: EntryType): DeviceNumber {
+  if (!isDevice(stat.mode) || type === "hardlink") return { rdevMajor: 0, rdevMinor: 0 };
+  return type === "char" ? storedDevice(stat) : stat;
 }
 
 function typeOf(mode: number): EntryType {

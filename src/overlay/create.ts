@@ -40,10 +40,6 @@ export function planCreate(
 ): Plan {
   requireFree(union, directory, name, "create");
   const upper = union.writable("create");
-  // As kernel overlayfs (ovl_mknod): on the disk it would be a whiteout, and hide its own name.
-  if (inode.type === "char" && (inode.rdevMajor ?? 0) === 0 && (inode.rdevMinor ?? 0) === 0) {
-    throw new FsError(errno.EPERM, "create", textOf(name));
-  }
   const over = union.standing(directory, name, undefined);
   // What the whiteout hid must stay hidden: overlayfs.rst, "whiteouts and opaque directories".
   const opaque = inode.type === "directory" && over === "whiteout";

@@ -40,7 +40,7 @@ import type { Node } from "./node.js";
 import { inodeFlags, protectionOf, requireOpenable } from "./protection.js";
 import { type DirectoryEntry, DirectoryHandle } from "./readdir.js";
 import { planRmdir, planUnlink } from "./remove.js";
-import { planRename } from "./rename.js";
+import { type Caller, planRename } from "./rename.js";
 import { standsAlone } from "./stands-alone.js";
 import { type BeforeStep, Plan } from "./step.js";
 import { Union } from "./union.js";
@@ -210,9 +210,18 @@ export class Overlay {
     this.#run(planRmdir(this.#union, directory, name));
   }
 
-  /** renameat2(2); `flags` may be RENAME_NOREPLACE or RENAME_EXCHANGE. */
-  rename(oldDirectory: Node, oldName: Name, newDirectory: Node, newName: Name, flags = 0): void {
-    this.#run(planRename(this.#union, oldDirectory, oldName, newDirectory, newName, flags));
+  /** renameat2(2) with its flags; what RENAME_WHITEOUT leaves is the `caller`'s. */
+  rename(
+    oldDirectory: Node,
+    oldName: Name,
+    newDirectory: Node,
+    newName: Name,
+    flags = 0,
+    caller: Caller = { uid: 0, gid: 0 },
+  ): void {
+    const owner = this.#view?.newInode(caller) ?? caller;
+    const [from, to] = [oldDirectory, newDirectory];
+    this.#run(planRename(this.#union, from, oldName, to, newName, flags, owner));
   }
 
   /** Opens a regular file. For writing it is copied up, without the content that O_TRUNC drops. */

@@ -3,9 +3,9 @@
 // that is invisible. Then one atomic rename of the upper is the change.
 
 import { errno, FsError } from "../errors.js";
-import type { Standing } from "../layer/index.js";
+import type { NewInode, Standing } from "../layer/index.js";
 import { type ByteString, isName, type Name, textOf } from "../path.js";
-import { RENAME_EXCHANGE, RENAME_NOREPLACE } from "../sys/index.js";
+import { RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT } from "../sys/index.js";
 import { lowerPathOf, planCopyUp, redirectIn } from "./copy-up.js";
 import { planWithData } from "./data-redirect.js";
 import { planNameInUpper } from "./name-in-upper.js";
@@ -23,11 +23,21 @@ interface Place<N extends Node | undefined = Node> {
   readonly node: N;
 }
 
+/** Who gets what is made on the way. */
+export interface Caller {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const KNOWN = RENAME_EXCHANGE | RENAME_NOREPLACE | RENAME_WHITEOUT;
+
+/** What RENAME_WHITEOUT leaves (vfs_whiteout): for us a device like others, for a union inside ours a whiteout. */
+const WHITEOUT_DEVICE = { type: "char", mode: 0, umask: 0, rdevMajor: 0, rdevMinor: 0 } as const;
+
 /**
- * rename(2), renameat2(2) with NOREPLACE and EXCHANGE. An empty plan when both names are one file.
- * Throws FsError ENOENT, EEXIST, EINVAL (into itself; RENAME_WHITEOUT, as in ovl_rename: the device 0:0
- * that it leaves could not be told from a whiteout of the upper), EISDIR, ENOTDIR, ENOTEMPTY,
- * EXDEV (redirects are not wanted).
+ * rename(2), renameat2(2) with NOREPLACE, EXCHANGE and WHITEOUT. An empty plan when both names are one file.
+ * Throws FsError ENOENT, EEXIST, EINVAL (into itself), EISDIR, ENOTDIR, ENOTEMPTY, EXDEV (redirects
+ * are not wanted), EPERM (the upper can't have the device that RENAME_WHITEOUT leaves).
  */
 export function planRename(
   union: Union,
@@ -36,12 +46,15 @@ export function planRename(
   newDirectory: Node,
   newName: Name,
   flags: number,
+  caller: Caller,
 ): Plan {
   union.writable("rename");
   const exchange = (flags & RENAME_EXCHANGE) !== 0;
   const noReplace = (flags & RENAME_NOREPLACE) !== 0;
-  const known = RENAME_EXCHANGE | RENAME_NOREPLACE;
-  if ((flags & ~known) !== 0 || (exchange && noReplace)) throw refusal(errno.EINVAL, oldName);
+  const leaves = (flags & RENAME_WHITEOUT) !== 0;
+  if ((flags & ~KNOWN) !== 0 || (exchange && (noReplace || leaves))) {
+    throw refusal(errno.EINVAL, oldName);
+  }
   const source = requireChild(union, oldDirectory, oldName, "rename");
   const target = union.nodes.child(newDirectory, newName);
   if (newDirectory.unlinked) throw refusal(errno.ENOENT, newName);
@@ -63,7 +76,7 @@ export function planRename(
   if (target === undefined) requireAddable(union, newDirectory, "rename");
   else requireRemovable(union, newDirectory, target, "rename");
   if (target !== undefined) requireReplaceable(union, source, target, oldDirectory, newName);
-  return planMove(union, from, to);
+  return planMove(union, from, to, leaves ? { ...WHITEOUT_DEVICE, ...caller } : undefined);
 }
 
 function refusal(number: number, name: Name): FsError {
@@ -94,7 +107,12 @@ function requireReplaceable(
   }
 }
 
-function planMove(union: Union, from: Place, to: Place<Node | undefined>): Plan {
+function planMove(
+  union: Union,
+  from: Place,
+  to: Place<Node | undefined>,
+  leaveDevice: NewInode | undefined,
+): Plan {
   const upper = union.writable("rename");
   const plan = new Plan();
   planCopyUp(union, from.directory, plan);
@@ -105,7 +123,7 @@ function planMove(union: Union, from: Place, to: Place<Node | undefined>): Plan 
   const source = from.node;
   const target = to.node;
   plan.add("rename", () => {
-    const how = { over, leaveWhiteout, exchange: false };
+    const how = { over, leaveWhiteout, leaveDevice, exchange: false };
     upper.rename(from.directory.inode, from.name, to.directory.inode, to.name, how);
     if (target !== undefined) unnameRemoved(union, target, to.directory, to.name, over);
     union.nodes.unname(source, from.directory, from.name, false);

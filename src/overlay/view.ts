@@ -40,7 +40,7 @@ export class View {
     return uid === stored.uid && gid === stored.gid ? stored : { ...stored, uid, gid };
   }
 
-  newInode(inode: NewInode): NewInode {
+  newInode<T extends Pick<NewInode, "uid" | "gid">>(inode: T): T {
     const { uid, gid } = inode;
     return { ...inode, uid: this.#users.stored(uid), gid: this.#groups.stored(gid) };
   }

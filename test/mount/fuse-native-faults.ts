@@ -38,6 +38,8 @@ const EXCHANGED = [
 
 /** Reasons by the case's name. */
 export const fuseNativeFaults: ReadonlyMap<string, string> = new Map([
+  ["RENAME_WHITEOUT: leaves a device 0:0 of the caller, whatever stood at the new name", RENAME],
+  ["RENAME_WHITEOUT: moves directories too, over nothing and over an empty one", RENAME],
   ["RENAME_NOREPLACE: over anything is EEXIST, over nothing works", RENAME],
   ...EXCHANGED.map((names) => [`RENAME_EXCHANGE: ${names} change places`, RENAME] as const),
   ...INODE_FLAGS.map((claim) => [`inode flags: ${claim}`, IOCTL] as const),

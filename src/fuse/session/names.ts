@@ -99,6 +99,7 @@ function renameWith(session: FuseSession, start: number, flags: number): number 
   const to = inodes.get(request.u64(40));
   const oldName = request.name(start);
   const newName = request.name(request.endOfText(start) + 1);
-  session.overlay.rename(from.node, oldName, to.node, newName, flags);
+  const { uid, gid } = request;
+  session.overlay.rename(from.node, oldName, to.node, newName, flags, { uid, gid });
   return 0;
 }
