@@ -59,7 +59,7 @@ async function archiveUpper(
   { n, archives, options, known }: Above,
 ): Promise<UpperArchive> {
   const uppers = container.frozen.slice(0, n + 1);
-  const { reference, message, author, created, progress } = options;
+  const { reference, progress } = options;
   await using writer = await store.blobs.writer({ digest: "given" });
   const merged = await openUppers(store, container, uppers);
   try {
@@ -87,9 +87,7 @@ async function archiveUpper(
       diffId,
       chainId: chainId as UpperArchive["chainId"],
       ...(latestSec === undefined ? {} : { latestSec }),
-      created: created ?? presentTime(),
-      ...(author === undefined ? {} : { author }),
-      ...(message === undefined ? {} : { comment: message }),
+      ...saidBy(options),
     };
     // The record also says where the tree is: the first one stays.
     const isNew = known === undefined || known.chainId === archive.chainId;
@@ -98,6 +96,27 @@ async function archiveUpper(
   } finally {
     merged.close();
   }
+}
+
+/** What an archive holds, without what was said of it. */
+export function filesOf({
+  descriptor,
+  diffId,
+}: UpperArchive): Pick<UpperArchive, "descriptor" | "diffId"> {
+  return { descriptor, diffId };
+}
+
+/** What is said of a layer that is made with these options. */
+export function saidBy({
+  message,
+  author,
+  created,
+}: ArchiveOptions): Pick<UpperArchive, "created" | "author" | "comment"> {
+  return {
+    created: created ?? presentTime(),
+    ...(author === undefined ? {} : { author }),
+    ...(message === undefined ? {} : { comment: message }),
+  };
 }
 
 /** The image with one more layer. */

@@ -21,7 +21,7 @@ import {
 import { hasCode } from "../node-errors.js";
 import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
 import type { Container, Store } from "../store/index.js";
-import { adoptUppers, appendArchive, archiveUppers } from "./archive-uppers.js";
+import { adoptUppers, appendArchive, archiveUppers, filesOf, saidBy } from "./archive-uppers.js";
 import { withChanges } from "./config-changes.js";
 import { freezeContainer } from "./freeze.js";
 import { paused } from "./paused.js";
@@ -77,10 +77,11 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
   checkOptions(base, request);
   const frozen = await frozenNow(store, container, request.pause === true);
   const archives = await archiveUppers(store, frozen, request);
-  const image = archives.reduce<ImageDocuments>(
-    (below, archive) => appendArchive(below, archive),
-    base,
+  // The last one may have been archived for another image: what this one says of it is said here.
+  const told = archives.map((archive, n) =>
+    n < archives.length - 1 ? archive : { ...filesOf(archive), ...saidBy(request) },
   );
+  const image = told.reduce<ImageDocuments>(appendArchive, base);
   const layerSizeBytes = archives.at(-1)?.descriptor.sizeBytes ?? 0;
   const committed = await putCommitted(store, { base, image, layerSizeBytes }, request);
   await adoptUppers(store, frozen);
@@ -150,9 +151,7 @@ async function commitEntries(
   const image = appendArchive(base, {
     descriptor: layerDescriptor(blob),
     diffId: written.diffId,
-    created: options.created ?? presentTime(),
-    ...(options.author === undefined ? {} : { author: options.author }),
-    ...(options.message === undefined ? {} : { comment: options.message }),
+    ...saidBy(options),
   });
   return await putCommitted(store, { base, image, layerSizeBytes: written.sizeBytes }, options);
 }
