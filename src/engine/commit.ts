@@ -5,6 +5,7 @@ import { stat } from "node:fs/promises";
 import type { Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import {
+  applyConfigChanges,
   type Image,
   type ImageDocuments,
   imageIdOf,
@@ -23,6 +24,8 @@ import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
 import type { Container, Store } from "../store/index.js";
 import { adoptUppers, appendArchive, archiveUppers, filesOf, saidBy } from "./archive-uppers.js";
 import { withChanges } from "./config-changes.js";
+import { committedChanges } from "./container/committed-config.js";
+import { readConfig } from "./container/config-file.js";
 import { freezeContainer } from "./freeze.js";
 import { paused } from "./paused.js";
 import { latestSeconds, presentTime } from "./present-time.js";
@@ -81,7 +84,10 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
   const told = archives.map((archive, n) =>
     n < archives.length - 1 ? archive : { ...filesOf(archive), ...saidBy(request) },
   );
-  const image = told.reduce<ImageDocuments>(appendArchive, base);
+  const image = applyConfigChanges(
+    told.reduce<ImageDocuments>(appendArchive, base),
+    committedChanges(await readConfig(store, container)),
+  );
   const layerSizeBytes = archives.at(-1)?.descriptor.sizeBytes ?? 0;
   const committed = await putCommitted(store, { base, image, layerSizeBytes }, request);
   await adoptUppers(store, frozen);

@@ -43,7 +43,7 @@ test("save: each image once with all its names; skopeo, podman and load read bot
       deepStrictEqual((JSON.parse(config) as { config: object }).config, shown.Config, source);
       match(id, /^sha256:/);
     }
-    const rooms = ["--root", place.at(`podman-${format}`), "--runroot", place.at("podman-run")];
+    const rooms = ["--root", place.at(`podman-${format}`), "--runroot", place.shortDirectory()];
     const podman = ["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", ...rooms];
     // podman 4 reads OCI archives of one image only.
     const single = place.at("single.tar");

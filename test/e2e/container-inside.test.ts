@@ -99,12 +99,13 @@ test("run: a program finds what it finds in podman", {
     B: "from here",
   };
   mkdirSync(box.at("podman"));
+  const runRoot = box.shortDirectory();
   writeFileSync(env.CONTAINERS_CONF, CONTAINERS_CONF);
   writeFileSync(
     env.CONTAINERS_STORAGE_CONF,
-    `[storage]\ndriver = "overlay"\nrunroot = "${box.at("podman/run")}"\ngraphroot = "${box.at("podman/graph")}"\n`,
+    `[storage]\ndriver = "overlay"\nrunroot = "${runRoot}"\ngraphroot = "${box.at("podman/graph")}"\n`,
   );
-  const place = ["--root", box.at("podman/graph"), "--runroot", box.at("podman/run")];
+  const place = ["--root", box.at("podman/graph"), "--runroot", runRoot];
   const podman = async (...words: readonly string[]): Promise<string> =>
     await run("podman", [...place, "--storage-driver", "overlay", ...words], { env });
   try {

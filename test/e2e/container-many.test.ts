@@ -56,7 +56,11 @@ test(`run: ${CONTAINERS} at once share the page cache and leave nothing`, {
     names.map((name) => box.strata("run", "-d", "--name", name, "large", "sh", "-c", work, name)),
   );
   // Looked at in the uppers: twenty commands at a time would be most of the test's work.
-  const own = (id: string): string => join(box.store, "containers", id, "upper/data/own");
+  const upperOf = "{{.Id}} {{.GraphDriver.Data.UpperDir}}";
+  const shown = await box.strata("inspect", "-f", upperOf, ...names);
+  const uppers = new Map(shown.split("\n").map((line) => line.split(" ") as [string, string]));
+  strictEqual(uppers.size, CONTAINERS);
+  const own = (id: string): string => join(uppers.get(id) ?? "", "data/own");
   await until("all have read the file", () =>
     box.containers.every((id) => existsSync(own(id)) && readFileSync(own(id)).length > 0),
   );

@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Outcome, type RunOptions, run, tryRun } from "./run-program.js";
 
-/** The command under test. */
-/** What users run: the bundle. */
+/** The command under test: what users run: the bundle. */
 export const strataMain = fileURLToPath(new URL("../../run/strata.js", import.meta.url));
 
 const EXIT_WAIT_MS = 5000;
@@ -16,6 +15,7 @@ const EXIT_WAIT_MS = 5000;
 export class Workplace implements AsyncDisposable {
   readonly path = mkdtempSync(join(tmpdir(), "strata-e2e-"));
   readonly store: string;
+  readonly #elsewhere: string[] = [];
 
   /** `store`: another place for it than "store" in this one's folder. */
   constructor(store?: string) {
@@ -28,6 +28,13 @@ export class Workplace implements AsyncDisposable {
   directory(name: string): string {
     const path = this.at(name);
     mkdirSync(path, { recursive: true });
+    return path;
+  }
+
+  /** A new directory elsewhere, with a short path: podman refuses a runroot of more than 50 characters. */
+  shortDirectory(): string {
+    const path = mkdtempSync(join(tmpdir(), "p-"));
+    this.#elsewhere.push(path);
     return path;
   }
 
@@ -67,12 +74,13 @@ export class Workplace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const pids = mountPids(this.store);
-    for (const target of mountPointsBelow(this.path).reverse()) {
+    const folders = [this.path, ...this.#elsewhere];
+    for (const target of folders.flatMap(mountPointsBelow).reverse()) {
       await tryRun("umount", ["-l", target]);
       await tryRun("fusermount3", ["-uz", target]).catch(notInstalled);
     }
     for (const pid of pids) await ended(pid);
-    await run("rm", ["-rf", "--one-file-system", this.path]);
+    await run("rm", ["-rf", "--one-file-system", ...folders]);
   }
 }
 

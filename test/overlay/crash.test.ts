@@ -43,55 +43,55 @@ test("steps: a crash between any two of them shows the tree before or after", ()
   // Removing a tree is many operations.
   const single = operation.filter(({ does }) => does !== "removeTree");
   const seen = new Set<string>();
-  fc.assert(
-    fc.property(layers, fc.array(single, { maxLength: 12 }), (specs, operations) => {
-      const stack = specs.map((spec) => buildLayer(spec)).reverse();
-      const shown = (upper: MemoryUpper): Snapshot => {
-        const overlay = new Overlay({ stack, upper });
-        expectEnoughLinks(overlay.tree());
-        return snapshotOverlay(overlay);
+  const property = fc.property(layers, fc.array(single, { maxLength: 12 }), (specs, operations) => {
+    const stack = specs.map((spec) => buildLayer(spec)).reverse();
+    const shown = (upper: MemoryUpper): Snapshot => {
+      const overlay = new Overlay({ stack, upper });
+      expectEnoughLinks(overlay.tree());
+      return snapshotOverlay(overlay);
+    };
+    const upper = memoryLayer();
+    upper.setattr(upper.root, { mode: mergeSpecs(specs).mode });
+    /** Runs the first operations on a fresh upper; the last one up to `limit` steps. */
+    const run = (count: number, limit: number): { upper: MemoryUpper; steps: number } => {
+      const scratch = upper.clone();
+      let steps = 0;
+      let isLast = false;
+      const beforeStep = (step: Step): void => {
+        if (!isLast) return;
+        seen.add(step.does);
+        if (steps++ === limit) throw new Crash();
       };
-      const upper = memoryLayer();
-      upper.setattr(upper.root, { mode: mergeSpecs(specs).mode });
-      /** Runs the first operations on a fresh upper; the last one up to `limit` steps. */
-      const run = (count: number, limit: number): { upper: MemoryUpper; steps: number } => {
-        const scratch = upper.clone();
-        let steps = 0;
-        let isLast = false;
-        const beforeStep = (step: Step): void => {
-          if (!isLast) return;
-          seen.add(step.does);
-          if (steps++ === limit) throw new Crash();
-        };
-        const mount = (): Overlay => new Overlay({ stack, upper: scratch, beforeStep });
-        const worlds = new Worlds(mergeSpecs(specs), mount);
-        for (const [index, step] of operations.slice(0, count).entries()) {
-          isLast = index === count - 1;
-          try {
-            worlds.run(step);
-          } catch (error) {
-            if (!(error instanceof Crash)) throw error;
-          }
-        }
-        return { upper: scratch, steps };
-      };
-      for (let count = 1; count <= operations.length; count++) {
-        const whole = run(count, Number.POSITIVE_INFINITY);
-        if (whole.steps < 2) continue;
-        const before = shown(run(count - 1, Number.POSITIVE_INFINITY).upper);
-        const after = shown(whole.upper);
-        for (let limit = 0; limit < whole.steps; limit++) {
-          const crashed = shown(run(count, limit).upper);
-          if (JSON.stringify(crashed) === JSON.stringify(before)) continue;
-          deepStrictEqual(crashed, after, `${operations[count - 1]?.does} after ${limit} steps`);
+      const mount = (): Overlay => new Overlay({ stack, upper: scratch, beforeStep });
+      const worlds = new Worlds(mergeSpecs(specs), mount);
+      for (const [index, step] of operations.slice(0, count).entries()) {
+        isLast = index === count - 1;
+        try {
+          worlds.run(step);
+        } catch (error) {
+          if (!(error instanceof Crash)) throw error;
         }
       }
-    }),
-    { numRuns: 150 },
-  );
-  for (const does of ["copy up", "copy up links", "name in upper", "mark redirect", "rename"]) {
-    ok(seen.has(does), `the test reached the step "${does}"`);
-  }
+      return { upper: scratch, steps };
+    };
+    for (let count = 1; count <= operations.length; count++) {
+      const whole = run(count, Number.POSITIVE_INFINITY);
+      if (whole.steps < 2) continue;
+      const before = shown(run(count - 1, Number.POSITIVE_INFINITY).upper);
+      const after = shown(whole.upper);
+      for (let limit = 0; limit < whole.steps; limit++) {
+        const crashed = shown(run(count, limit).upper);
+        if (JSON.stringify(crashed) === JSON.stringify(before)) continue;
+        deepStrictEqual(crashed, after, `${operations[count - 1]?.does} after ${limit} steps`);
+      }
+    }
+  });
+  const wanted = ["copy up", "copy up links", "name in upper", "mark redirect", "rename"];
+  // Chance may leave a step out of one round.
+  let rounds = 0;
+  do fc.assert(property, { numRuns: 150 });
+  while (!wanted.every((does) => seen.has(does)) && ++rounds < 20);
+  for (const does of wanted) ok(seen.has(does), `the test reached the step "${does}"`);
 });
 
 test("steps: after one that fails the mounted tree is the one that is on the disk", () => {
