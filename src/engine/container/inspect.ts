@@ -39,7 +39,7 @@ export async function inspectContainer(
     Driver: "strata",
     Platform: "linux",
     ...(size ? await sizesOf(store, container) : {}),
-    GraphDriver: { Data: graphData(store, container, view.mount), Name: "strata" },
+    GraphDriver: { Data: await graphData(store, container, view.mount), Name: "strata" },
     Mounts: mountsOf(view.config, places),
     Config: configOf(view),
     HostConfig: hostConfigOf(view.config),
