@@ -118,8 +118,12 @@ function commandOf(
   return [...(shell.length > 0 ? shell : ["/bin/sh", "-c"]), command.text];
 }
 
-function changedEnv(old: string[], pairs: readonly (readonly [string, string])[]): string[] {
-  let env = old;
+/** A name keeps its place in the list and takes the last value. */
+export function changedEnv(
+  old: readonly string[],
+  pairs: readonly (readonly [string, string])[],
+): string[] {
+  let env = [...old];
   for (const [key, value] of pairs) {
     const line = `${key}=${value}`;
     const known = env.some((entry) => entry.startsWith(`${key}=`));
@@ -155,7 +159,7 @@ function checkedSignal(text: string): string {
 }
 
 /** docker's field, without what has its default. */
-function healthcheckJson(check: HealthcheckChange): JsonObject {
+export function healthcheckJson(check: HealthcheckChange): JsonObject {
   const all = {
     Test: [...check.test],
     Interval: check.intervalNs,

@@ -1,7 +1,12 @@
 // The door of image/.
 
 export * from "./changes.js";
-export { applyConfigChanges, type ConfigChange } from "./config-change.js";
+export {
+  applyConfigChanges,
+  type ConfigChange,
+  changedEnv,
+  healthcheckJson,
+} from "./config-change.js";
 export * from "./image.js";
 export type * from "./image-target.js";
 export { type ImportOptions, importRootfs, putImage } from "./import-rootfs.js";

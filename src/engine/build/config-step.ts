@@ -5,7 +5,6 @@ import {
   type ArgInstruction,
   type BuildArgs,
   type CommandInstruction,
-  type Healthcheck,
   type HealthcheckInstruction,
   type ListInstruction,
   type OnBuildInstruction,
@@ -13,7 +12,8 @@ import {
   SyntaxFault,
   type TextInstruction,
 } from "../../dockerfile/index.js";
-import { isJsonObject, type JsonObject } from "../../oci/index.js";
+import { changedEnv, healthcheckJson } from "../../image/index.js";
+import { isJsonObject } from "../../oci/index.js";
 import type { StageState } from "./stage-state.js";
 
 export type ConfigInstruction =
@@ -119,14 +119,8 @@ function setCommand(state: StageState, { name, command }: CommandInstruction): v
 }
 
 function setEnv(state: StageState, pairs: PairsInstruction["pairs"]): void {
-  let env = state.strings("Env");
-  for (const [name, value] of pairs) {
-    const line = `${name}=${value}`;
-    const isKnown = env.some((old) => old.startsWith(`${name}=`));
-    env = isKnown ? env.map((old) => (old.startsWith(`${name}=`) ? line : old)) : [...env, line];
-    state.scope.setEnv(name, value);
-  }
-  state.config["Env"] = env;
+  for (const [name, value] of pairs) state.scope.setEnv(name, value);
+  state.config["Env"] = changedEnv(state.strings("Env"), pairs);
   state.note(`ENV ${pairs.map(([name, value]) => `${name}=${value}`).join(" ")}`);
 }
 
@@ -176,17 +170,4 @@ function setStopSignal(state: StageState, signal: string): void {
   if (!isKnown) throw new SyntaxFault(`invalid signal: ${signal}`);
   state.config["StopSignal"] = signal;
   state.note(`STOPSIGNAL ${signal}`);
-}
-
-/** docker's field, without what has its default. */
-function healthcheckJson(check: Healthcheck): JsonObject {
-  const all = {
-    Test: [...check.test],
-    Interval: check.intervalNs,
-    Timeout: check.timeoutNs,
-    StartPeriod: check.startPeriodNs,
-    StartInterval: check.startIntervalNs,
-    Retries: check.retries,
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
