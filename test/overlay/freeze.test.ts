@@ -161,7 +161,7 @@ test("Overlay.freeze: on the disk, likewise", {
         rmSync(scratch, { recursive: true, force: true });
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 12 },
   );
 });
 

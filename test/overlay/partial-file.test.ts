@@ -61,6 +61,6 @@ test("PartialFile: random operations do what a plain file does, remounted at any
         world.expectContent();
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 90 },
   );
 });

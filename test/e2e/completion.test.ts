@@ -6,10 +6,11 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { programFile } from "../../src/program-files.js";
 import { addImage, lacking, Scratch, tarOf, writeTree } from "../store/fixture.js";
 
 const options = { timeout: 120_000 };
-const main = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const main = fileURLToPath(programFile("strata"));
 
 let scratch: Scratch;
 let env: NodeJS.ProcessEnv;
