@@ -8,6 +8,7 @@ import {
   DOCKER_MANIFEST,
   descriptorJson,
   type JsonObject,
+  type JsonValue,
   makeDescriptor,
   OCI_CONFIG,
   OCI_LAYER,
@@ -98,10 +99,10 @@ export function replaceConfig(
 }
 
 /** The history with a line for each layer, so that the next line is that of the next layer. */
-export function wholeHistory(image: ImageDocuments): readonly unknown[] {
+export function wholeHistory(image: ImageDocuments): readonly JsonValue[] {
   const { history, diffIds, raw } = configOf(image);
   const told = history.filter((entry) => !entry.emptyLayer).length;
-  const lines = Array.isArray(raw["history"]) ? (raw["history"] as readonly unknown[]) : [];
+  const lines = Array.isArray(raw["history"]) ? (raw["history"] as readonly JsonValue[]) : [];
   const missing = Math.max(diffIds.length - told, 0);
   return [...lines, ...Array.from({ length: missing }, () => ({ created_by: "" }))];
 }

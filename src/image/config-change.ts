@@ -4,7 +4,7 @@
 
 import { posix } from "node:path";
 import { EngineError } from "../errors.js";
-import { isJsonObject, type JsonObject } from "../oci/index.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../oci/index.js";
 import { documentBytes, replaceConfig } from "./changes.js";
 import { configOf, type ImageDocuments } from "./image.js";
 
@@ -36,7 +36,7 @@ export interface HealthcheckChange {
 }
 
 /** The config's "config" while it is changed. */
-type Draft = Record<string, unknown>;
+type Draft = Record<string, JsonValue>;
 
 /** The image with the changes made in order. Throws EngineError INVALID_ARGUMENT for a value that cannot be. */
 export function applyConfigChanges(
@@ -168,7 +168,10 @@ export function healthcheckJson(check: HealthcheckChange): JsonObject {
     StartInterval: check.startIntervalNs,
     Retries: check.retries,
   };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+  const entries = Object.entries(all).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  return Object.fromEntries<JsonValue>(entries);
 }
 
 function refusal(instruction: string, state: string): EngineError {

@@ -3,8 +3,11 @@
 
 import { EngineError } from "../errors.js";
 
-/** A JSON object as parsed: nothing is known of its values. */
-export type JsonObject = { readonly [key: string]: unknown };
+/** Whatever JSON can say. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+
+/** A JSON object as parsed: nothing is known of its fields. */
+export type JsonObject = { readonly [key: string]: JsonValue };
 
 /** Largest manifest, index or config that is read: 4 MiB, the limit that registries apply too. */
 export const DOCUMENT_LIMIT_BYTES = 4 * 1024 * 1024;

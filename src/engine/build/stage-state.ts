@@ -12,7 +12,7 @@ import {
   replaceConfig,
   wholeHistory,
 } from "../../image/index.js";
-import { isJsonObject, type JsonObject, type Platform } from "../../oci/index.js";
+import { isJsonObject, type JsonObject, type JsonValue, type Platform } from "../../oci/index.js";
 import { keyOf } from "./step-key.js";
 
 /** A layer that a step made. */
@@ -32,7 +32,7 @@ export class StageState {
   readonly #newLayers: BuiltLayer[];
   readonly #history: JsonObject[];
   /** The config's "config". */
-  readonly config: Record<string, unknown>;
+  readonly config: Record<string, JsonValue>;
   readonly scope: StageScope;
   readonly diffIds: DiffId[];
   readonly platform: Platform;
