@@ -5,7 +5,12 @@
 import { realpathSync, statSync } from "node:fs";
 import { isAbsolute, resolve, sep } from "node:path";
 import { EngineError } from "../errors.js";
-import type { MountFlag, MountJob, MountReport } from "../fuse/mount/mount-job.js";
+import type {
+  MountFlag,
+  MountJob,
+  MountReport,
+  PassthroughChoice,
+} from "../fuse/mount/mount-job.js";
 import { serveMount } from "../fuse/mount/mount-service.js";
 import { hasCode } from "../node-errors.js";
 import type { IdMapOptions, IdRange, ViewOptions } from "../overlay/index.js";
@@ -41,8 +46,8 @@ export interface LayerMountRequest {
   readonly noAcl?: boolean;
   /** Nothing is ever synced. */
   readonly volatile?: boolean;
-  /** False: no file's data goes past this process. True if absent, where the kernel can. */
-  readonly passthrough?: boolean;
+  /** Which large files are read past this process, where the kernel can: "auto" if absent. */
+  readonly passthrough?: PassthroughChoice;
   readonly timeoutSeconds?: number;
   readonly redirects?: RedirectUse;
   /** How a lower file is copied up when it is written: by block if absent. */
@@ -85,7 +90,7 @@ export function planLayerMount(request: LayerMountRequest): MountJob {
     copyUp: request.copyUp ?? "block",
     metacopy: request.metacopy === true,
     finishPartial: true,
-    passthrough: request.passthrough === false ? "never" : "auto",
+    passthrough: request.passthrough ?? "auto",
     ...(request.permissionRecord === undefined
       ? {}
       : { permissionRecord: request.permissionRecord }),

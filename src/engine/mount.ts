@@ -2,7 +2,12 @@
 // read-only. A container that exists is mounted again with all its changes.
 
 import { EngineError } from "../errors.js";
-import { type FuseDriver, type MountJob, mountInProcess } from "../fuse/index.js";
+import {
+  type FuseDriver,
+  type MountJob,
+  mountInProcess,
+  type PassthroughChoice,
+} from "../fuse/index.js";
 import type { Container, ImageRecord, Store } from "../store/index.js";
 import { features } from "../sys/index.js";
 import { freezePlanPath } from "./freeze.js";
@@ -22,6 +27,8 @@ export interface MountRequest {
   readonly driver?: FuseDriver;
   /** What the first write to a file of the image copies; "block" if absent. */
   readonly copyUp?: "block" | "whole";
+  /** Which large files the kernel reads past the mount process; "auto" if absent. */
+  readonly passthrough?: PassthroughChoice;
   readonly progress?: Progress;
 }
 
@@ -90,7 +97,7 @@ export async function mountJobOf(
   store: Store,
   container: Container,
   target: string,
-  options: Pick<MountJob, "readOnly" | "driver" | "copyUp" | "volatile"> = {},
+  options: Pick<MountJob, "readOnly" | "driver" | "copyUp" | "passthrough" | "volatile"> = {},
 ): Promise<MountJob> {
   const { log } = store.containers.paths(container.id);
   const { frozen, upper } = await store.containers.reread(container);
@@ -136,6 +143,7 @@ async function mountContainer(
       readOnly: request.readOnly === true,
       ...(request.driver === undefined ? {} : { driver: request.driver }),
       ...(request.copyUp === undefined ? {} : { copyUp: request.copyUp }),
+      ...(request.passthrough === undefined ? {} : { passthrough: request.passthrough }),
     }),
   );
   await store.containers.setMounted(id, { target, pid });

@@ -24,6 +24,7 @@ export {
   type MountFlag,
   type MountJob,
   type MountReport,
+  type PassthroughChoice,
   SMALL_FILE_BYTES,
 } from "./mount/mount-job.js";
 export { serveMount } from "./mount/mount-service.js";

@@ -130,3 +130,15 @@ test("readOptions: a value that can't be read is refused in one line", () => {
   ];
   for (const text of wrong) throws(() => readOptions([text]), /^EngineError: Cannot read option "/);
 });
+
+test("readOptions: passthrough by its four values; on is auto", () => {
+  const values = ["auto", "all", "code", "off"] as const;
+  deepStrictEqual(
+    values.map((value) => settingsOf(`passthrough=${value}`).passthrough),
+    values,
+  );
+  deepStrictEqual(settingsOf("passthrough=on").passthrough, "auto");
+  deepStrictEqual(settingsOf("passthrough").passthrough, "auto");
+  deepStrictEqual(settingsOf("ro").passthrough, undefined);
+  throws(() => settingsOf("passthrough=some"), /"some" is neither on nor off/);
+});

@@ -100,13 +100,13 @@ for (const [variant, extra] of Object.entries(KERNEL_VARIANTS)) {
 const STRATA_VARIANTS: readonly {
   readonly name: string;
   readonly fixture: "given" | "make";
-  readonly passthrough: "auto" | "never";
+  readonly passthrough: "auto" | "all" | "off";
   readonly driver?: FuseDriver;
 }[] = [
   { name: "over two lower layers", fixture: "given", passthrough: "auto" },
-  { name: "over two lower layers, without passthrough", fixture: "given", passthrough: "never" },
-  { name: "with files made on the mount", fixture: "make", passthrough: "auto" },
-  { name: "by fuse-native", fixture: "given", passthrough: "never", driver: "fuse-native" },
+  { name: "over two lower layers, without passthrough", fixture: "given", passthrough: "off" },
+  { name: "with files made on the mount", fixture: "make", passthrough: "all" },
+  { name: "by fuse-native", fixture: "given", passthrough: "off", driver: "fuse-native" },
 ];
 
 const needsFuse = existsSync("/dev/fuse") ? options.skip : "needs /dev/fuse";

@@ -64,7 +64,7 @@ function main(): void {
     slow: new SlowRequests(port1, released, () => undefined),
     options: {
       smallFileBytes: 128 * 1024,
-      passthrough: true,
+      passthrough: "all",
       maxStackDepth: 1,
       posixAcl: true,
       ownerUid: 0,

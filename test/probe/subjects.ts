@@ -46,7 +46,7 @@ export function knownSubjects(inNamespace: boolean): readonly Subject[] {
   return [
     PLAIN,
     strataSubject(),
-    { ...strataSubject(",metacopy=on,passthrough=off"), name: "strata, all on" },
+    { ...strataSubject(",metacopy=on"), name: "strata, all on" },
     ...kernels,
     {
       name: "fuse-overlayfs",

@@ -114,7 +114,7 @@ function plainRule(path: string, attributes: Parameters<Rule>[1]): Parameters<Ru
  */
 const VARIANTS = [
   { title: "with passthrough", passthrough: "auto", lowers: ["no-links"], more: [] },
-  { title: "without passthrough", passthrough: "never", lowers: [], more: ["readers"] },
+  { title: "without passthrough", passthrough: "off", lowers: [], more: ["readers"] },
 ] as const;
 
 async function runVariant(

@@ -46,13 +46,6 @@ function wrongAnswers(
   });
 }
 
-/**
- * A file served by passthrough keeps its backing file while it is open: whoever opened a large lower
- * file before its first change reads the old content on (native-notes/passthrough.md).
- */
-const BY_PASSTHROUGH =
-  "old read-only descriptor sees a later write, its mapping does (1 MiB): no, no";
-
 /** Without metacopy=on the data follow when there is time: the answer depends on when it is asked. */
 const COPIED = "chmod of a 256 MiB lower file copies: all";
 
@@ -68,12 +61,12 @@ function tellPeers(
 
 test("semantics: every answer is right, as root", options, async (t) => {
   const right = (row: Row): string => row.right;
-  const columns = await probe([], [mountCommand(",metacopy=on,passthrough=off")]);
+  const columns = await probe([], [mountCommand(",metacopy=on")]);
   tellPeers(t, columns, right);
   deepStrictEqual(wrongAnswers(columns, "plain directory", right), []);
   const byDefault = wrongAnswers(columns, "strata", right);
   deepStrictEqual(
-    byDefault.filter((answer) => ![BY_PASSTHROUGH, COPIED].includes(answer)),
+    byDefault.filter((answer) => answer !== COPIED),
     [],
   );
   deepStrictEqual(wrongAnswers(columns, "command 1", right), [], "with everything on");

@@ -26,6 +26,12 @@ export function addMountCommands(program: Command): void {
         "what the first write to a file of the image copies (default: block)",
       ).choices(COPY_UP),
     )
+    .addOption(
+      new Option(
+        "--passthrough <files>",
+        "which large files are read past the mount process (default: auto)",
+      ).choices(PASSTHROUGH),
+    )
     .addHelpText(
       "after",
       `
@@ -84,12 +90,14 @@ export function addRemoveContainers(program: Command): void {
 
 const DRIVERS = ["dev-fuse", "fuse-native"] as const;
 const COPY_UP = ["block", "whole"] as const;
+const PASSTHROUGH = ["auto", "all", "code", "off"] as const;
 
 interface MountOptions {
   readonly name?: string;
   readonly readOnly?: boolean;
   readonly driver?: (typeof DRIVERS)[number];
   readonly copyUp?: (typeof COPY_UP)[number];
+  readonly passthrough?: (typeof PASSTHROUGH)[number];
 }
 
 interface ListOptions {

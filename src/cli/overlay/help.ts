@@ -24,8 +24,10 @@ Mount options
                          override_stat (1) or user.containers.override_stat (2)
   noacl                  no POSIX ACLs
   volatile, fsync=0      nothing is synced: the upper is lost if the machine crashes
-  passthrough=off        large files are read through this process too: slower, and who has one open for
-                         reading sees what is written to it after its first change (else: on reopening)
+  passthrough=auto|all|code|off  which large files of the lower layers the kernel reads past this process, as
+                         root: programs and shared libraries (code), or all, which is faster, but who
+                         has a file open then sees only on reopening what is written to it after its
+                         first change. auto: all where nothing can change, else code
   timeout=SECONDS        how long the kernel may believe names and attributes (for ever); fractions count
   redirect_dir=on|follow|nofollow|off  off, follow: a directory of a lower layer can't be renamed
   metacopy=on            chmod and the like copy no data, for good: other tools need this option too

@@ -129,7 +129,8 @@ const SETTERS: Readonly<Record<string, Setter>> = {
     settings.volatile = !isOn(name, value);
   },
   passthrough: (settings, value, name) => {
-    settings.passthrough = isOn(name, value);
+    if (value === "all" || value === "code") settings.passthrough = value;
+    else settings.passthrough = isOn(name, value) ? "auto" : "off";
   },
   timeout: (settings, value, name) => {
     const written = text(name, value);

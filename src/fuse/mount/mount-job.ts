@@ -25,6 +25,9 @@ export interface UpperPlace {
   readonly work: string;
 }
 
+/** Which files are read by passthrough, as users say it. */
+export type PassthroughChoice = "auto" | "all" | "code" | "off";
+
 /** One mount: the whole of what its process needs to know. Paths are absolute. */
 export interface MountJob {
   /** The directory to mount on. */
@@ -63,8 +66,12 @@ export interface MountJob {
   readonly whFiles?: boolean;
   /** Files up to this size are read through the page cache; 128 KiB if absent. */
   readonly smallFileBytes?: number;
-  /** "never": all data goes through the mount process. "auto" if absent. */
-  readonly passthrough?: "auto" | "never";
+  /**
+   * Whose files of lower layers the kernel reads past the mount process: "all" large ones (who has one
+   * open doesn't see what is written to it after its copy-up), or "code" alone; "off": no file at
+   * all. "auto", "all" where nothing can change and else "code", if absent.
+   */
+  readonly passthrough?: PassthroughChoice;
   /** fsync does nothing: for uppers that are thrown away. */
   readonly volatile?: boolean;
   /**

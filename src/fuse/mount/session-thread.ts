@@ -18,6 +18,7 @@ import {
 } from "../../sys/index.js";
 import { FuseSession, type SessionOptions } from "../session/fuse-session.js";
 import { Log } from "../session/log.js";
+import type { PassthroughUse } from "../session/passthrough-choice.js";
 import { SlowRequests } from "../session/slow-requests.js";
 import {
   type MountedMessage,
@@ -80,13 +81,19 @@ function accessOption(job: MountJob): Pick<SessionOptions, "refusesOthers" | "be
   return timeoutSeconds === undefined ? {} : { believedSeconds: timeoutSeconds };
 }
 
+/** Where nothing changes nobody can miss a change. */
+function passthroughUse({ passthrough = "auto", readOnly }: MountJob): PassthroughUse {
+  if (passthrough !== "auto") return passthrough;
+  return readOnly === true ? "all" : "code";
+}
+
 function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): void {
   const session = new FuseSession(mounted.fuseFd, overlay, {
     log,
     slow: new SlowRequests(mounted.slowPort, mounted.released, () => tell({ kind: "slow" })),
     options: {
       smallFileBytes: job.smallFileBytes ?? SMALL_FILE_BYTES,
-      passthrough: job.passthrough !== "never",
+      passthrough: passthroughUse(job),
       posixAcl: job.permissions !== "owner-only" && job.view?.hideAcls !== true,
       ...facts,
       ownerUid: process.geteuid?.() ?? 0,

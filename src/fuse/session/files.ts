@@ -1,20 +1,10 @@
-// OPEN, CREATE, TMPFILE, RELEASE: which way an open file is served. Passthrough for large files
-// and for writing, the page cache for small ones; the rules between them are in README.md.
+// OPEN, CREATE, TMPFILE, RELEASE: which way an open file is served. Passthrough for writing and
+// for what passthrough-choice.ts says, else the page cache; the rules between them are in README.md.
 
 import { assert } from "../../assert.js";
 import { errno, FsError } from "../../errors.js";
 import type { Handle, Node } from "../../overlay/index.js";
-import {
-  O_ACCMODE,
-  O_APPEND,
-  O_RDONLY,
-  O_RDWR,
-  O_TRUNC,
-  S_IFREG,
-  S_ISGID,
-  S_ISUID,
-  type Stat,
-} from "../../sys/index.js";
+import { O_ACCMODE, O_APPEND, O_RDONLY, O_RDWR, O_TRUNC, S_IFREG } from "../../sys/index.js";
 import {
   ENTRY_BYTES,
   OPEN_BYTES,
@@ -28,6 +18,7 @@ import type { FuseSession } from "./fuse-session.js";
 import type { FuseInode } from "./inode-table.js";
 import { newInode } from "./names.js";
 import { OpenFile } from "./open-files.js";
+import { wantsPassthrough } from "./passthrough-choice.js";
 
 const PERMISSIONS = 0o7777;
 
@@ -117,23 +108,9 @@ function replyOpen(
 function chooseMode(session: FuseSession, inode: FuseInode, file: OpenFile, writes: boolean): void {
   inode.mode = "cached";
   if (!session.passthrough.enabled) return;
-  const stat = session.overlay.stat(inode.node);
-  // What is written past us moves when the upper is frozen, which takes all names of it.
-  if (stat.nlink > 1 && (writes || session.overlay.isUpper(inode.node))) return;
-  if (!wantsPassthrough(session, stat, writes)) return;
-  if (writes && session.overlay.isAppendOnly(inode.node)) return;
+  if (!wantsPassthrough(session, inode.node, writes)) return;
   inode.backing = session.passthrough.register(inode, file.handle(session.overlay));
   if (inode.backing !== undefined) inode.mode = "passthrough";
-}
-
-/**
- * Small files are read through the page cache: no open below, no ioctl, and a reader sees what a
- * later writer writes. Writing takes passthrough at any size, but not to files whose setuid or
- * setgid bit a write must take away: the kernel would not tell us of the write.
- */
-function wantsPassthrough(session: FuseSession, stat: Stat, writes: boolean): boolean {
-  if (writes) return (stat.mode & (S_ISUID | S_ISGID)) === 0;
-  return stat.sizeBytes > session.options.smallFileBytes;
 }
 
 function openFlagsOf(inode: FuseInode): number {

@@ -27,6 +27,7 @@ import type { Log } from "./log.js";
 import { type Agreement, MAX_WRITE_BYTES, negotiate } from "./negotiation.js";
 import { OpenFile, OpenFiles } from "./open-files.js";
 import { Passthrough } from "./passthrough.js";
+import type { PassthroughUse } from "./passthrough-choice.js";
 import { PastWriters } from "./past-writers.js";
 import { changesUpper, Pause } from "./pause.js";
 import { ReadAhead } from "./read-ahead.js";
@@ -37,9 +38,9 @@ import { WarmUp } from "./warm-up.js";
 
 /** How a session serves. */
 export interface SessionOptions {
-  /** Files up to this size are read through the page cache, larger ones by passthrough. */
+  /** Files up to this size are read through the page cache. */
   readonly smallFileBytes: number;
-  readonly passthrough: boolean;
+  readonly passthrough: PassthroughUse;
   /** 2 where layers lie on a stacked file system themselves (overlayfs, another passthrough). */
   readonly maxStackDepth: 1 | 2;
   /** The kernel checks permissions, ACLs with them. */
@@ -280,7 +281,7 @@ export class FuseSession {
   init(): number {
     const { passthrough, maxStackDepth, posixAcl } = this.options;
     const { agreement, result } = negotiate(this.request, this.reply, {
-      passthrough,
+      passthrough: passthrough !== "off",
       maxStackDepth,
       posixAcl,
     });
