@@ -23,6 +23,7 @@ import {
   openAt,
   openBeneath,
   preadFull,
+  pwriteFull,
   type Stat,
   statFd,
   statfsFd,
@@ -37,9 +38,15 @@ const CLONING_MAGICS: readonly number[] = [BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC];
 const TIME_GRAIN_NS = 20_000_000n;
 /** A file that is written by a mapping all the time can't be held: the last copy has to do. */
 const MAX_COPIES = 6;
-const PIECE_BYTES = 1024 * 1024;
+/** Two of them stay in a processor's cache. */
+const PIECE_BYTES = 256 * 1024;
 const HELD_POLL_MS = 1;
 const HELD_TIMEOUT_MS = 2000;
+
+const pieces = {
+  source: Buffer.allocUnsafeSlow(PIECE_BYTES),
+  target: Buffer.allocUnsafeSlow(PIECE_BYTES),
+};
 
 /** Fills the files in below `frozen`. Throws FsError (ENOSPC). */
 export async function settleMoved(
@@ -75,16 +82,42 @@ async function fill(
   }
   const still = copyIfStill(file, source.fd, target);
   if (still !== undefined) return still;
-  const held = await hold(mounted, file);
-  try {
-    for (let copies = 1; copies < MAX_COPIES; copies++) {
-      const stat = copyIfStill(file, source.fd, target, held.isHeld);
-      if (stat !== undefined) return stat;
-    }
-    return copy(source.fd, target);
-  } finally {
-    await held.release();
+  // All of it while it is being written; what changed meanwhile, while its writers are held.
+  const { sizeBytes } = copy(source.fd, target);
+  if (file.way === "append") {
+    const stat = await held(mounted, file, (isHeld) =>
+      isHeld ? copyTail(source.fd, target, sizeBytes) : undefined,
+    );
+    // Whether nobody writes in its middle is only what they said when they opened it.
+    if (stat !== undefined && sameContent(source.fd, target, sizeBytes)) return stat;
   }
+  return await held(mounted, file, (isHeld) => copyLast(file, source.fd, target, isHeld));
+}
+
+/** What was added to a file of `fromBytes`; undefined when it is shorter now. */
+function copyTail(source: number, target: number, fromBytes: number): Stat | undefined {
+  const stat = statFd(source);
+  if (stat.sizeBytes < fromBytes) return undefined;
+  ftruncate(target, stat.sizeBytes);
+  copyChanged(source, target, fromBytes, stat.sizeBytes);
+  return stat;
+}
+
+/** The target holds the file as it was a moment ago. */
+function copyLast(file: MovedFile, source: number, target: number, isHeld: boolean): Stat {
+  for (let copies = 1; copies < MAX_COPIES; copies++) {
+    if (!isHeld) {
+      const stat = copyIfStill(file, source, target);
+      if (stat !== undefined) return stat;
+      continue;
+    }
+    const stat = statFd(source);
+    ftruncate(target, stat.sizeBytes);
+    const isChanged = copyChanged(source, target, 0, stat.sizeBytes);
+    // A store to a mapped page waits for nobody. Two equal looks: so it was between them.
+    if (!isChanged || file.way !== "map") return stat;
+  }
+  return copy(source, target);
 }
 
 function copy(source: number, target: number): Stat {
@@ -95,18 +128,13 @@ function copy(source: number, target: number): Stat {
 }
 
 /** Copies the file; its attributes if it did not change meanwhile, else undefined. */
-function copyIfStill(
-  file: MovedFile,
-  source: number,
-  target: number,
-  isHeld = false,
-): Stat | undefined {
-  if (!isHeld && isFresh(statFd(source))) return undefined;
+function copyIfStill(file: MovedFile, source: number, target: number): Stat | undefined {
+  if (isFresh(statFd(source))) return undefined;
   const before = copy(source, target);
   const after = statFd(source);
-  if (!isHeld && !sameTimes(before, after)) return undefined;
+  if (!sameTimes(before, after)) return undefined;
   // A store to a mapped page changes no time. Two equal looks, one after the other: so it was between them.
-  if (file.mapped && !sameContent(source, target, before.sizeBytes)) return undefined;
+  if (file.way === "map" && !sameContent(source, target, before.sizeBytes)) return undefined;
   return before;
 }
 
@@ -125,14 +153,55 @@ function sameTimes(one: Stat, other: Stat): boolean {
 }
 
 function sameContent(source: number, target: number, sizeBytes: number): boolean {
-  const [one, other] = [Buffer.alloc(PIECE_BYTES), Buffer.alloc(PIECE_BYTES)];
-  for (let at = 0; at < sizeBytes; at += PIECE_BYTES) {
-    const length = Math.min(PIECE_BYTES, sizeBytes - at);
-    const count = preadFull(source, one, 0, length, at);
-    if (preadFull(target, other, 0, length, at) !== count) return false;
-    if (!one.subarray(0, count).equals(other.subarray(0, count))) return false;
-  }
+  for (const _ of differences(source, target, 0, sizeBytes)) return false;
   return true;
+}
+
+/** Makes a range of the target what it is in the source; true when it was not. */
+function copyChanged(source: number, target: number, from: number, to: number): boolean {
+  let isChanged = false;
+  for (const { at, bytes } of differences(source, target, from, to)) {
+    pwriteFull(target, bytes, 0, bytes.length, at);
+    isChanged = true;
+  }
+  return isChanged;
+}
+
+interface Difference {
+  readonly at: number;
+  /** Of the source; used again for the next one. */
+  readonly bytes: Buffer;
+}
+
+/** Pieces in which two files are not the same. */
+function* differences(
+  source: number,
+  target: number,
+  from: number,
+  to: number,
+): Generator<Difference> {
+  for (let at = from; at < to; at += PIECE_BYTES) {
+    const length = Math.min(PIECE_BYTES, to - at);
+    const count = preadFull(source, pieces.source, 0, length, at);
+    const bytes = pieces.source.subarray(0, count);
+    const targetCount = preadFull(target, pieces.target, 0, length, at);
+    if (targetCount === count && bytes.equals(pieces.target.subarray(0, count))) continue;
+    yield { at, bytes };
+  }
+}
+
+/** Does something while nobody can write(2) to the file, if it still has its name. */
+async function held<Result>(
+  mounted: MountState,
+  file: MovedFile,
+  work: (isHeld: boolean) => Result,
+): Promise<Result> {
+  const { isHeld, release } = await hold(mounted, file);
+  try {
+    return work(isHeld);
+  } finally {
+    await release();
+  }
 }
 
 interface Held {

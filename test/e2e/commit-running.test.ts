@@ -32,7 +32,7 @@ const WRITER = `
 import mmap, os, sys
 root, stop = sys.argv[1], sys.argv[2]
 log = os.open(root + "/log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-table = os.open(root + "/table", os.O_RDWR | os.O_CREAT)
+table = os.open(root + "/table", os.O_WRONLY | os.O_CREAT)
 os.pwrite(table, b"%015d\\n" % 0 * ${RECORDS}, 0)
 mapped = os.open(root + "/mapped", os.O_RDWR | os.O_CREAT)
 os.ftruncate(mapped, 1 << 20)

@@ -85,7 +85,7 @@ function replyOpen(
   flags: number,
   handle: Handle | undefined,
 ): number {
-  const file = new OpenFile(inode, handle);
+  const file = new OpenFile(inode, handle, (flags & O_APPEND) !== 0);
   try {
     if (inode.opens === 0) chooseMode(session, inode, file, writesWith(flags));
     const kernelFlags = openFlagsOf(inode);

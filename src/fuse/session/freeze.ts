@@ -7,6 +7,7 @@ import type { UpperLayer } from "../../layer/layer.js";
 import type { Handle, Node, Overlay } from "../../overlay/index.js";
 import { O_RDONLY } from "../../sys/index.js";
 import type { FuseSession } from "./fuse-session.js";
+import type { WayOfWriting } from "./past-writers.js";
 
 /** How a mount can be frozen; a mount without it can't. */
 export interface Freezer {
@@ -37,8 +38,7 @@ export interface MovedFile {
   /** Below the root, one code unit a byte. */
   readonly path: string;
   readonly fd: number;
-  /** Somebody may write it by a mapping. */
-  readonly mapped: boolean;
+  readonly way: WayOfWriting;
 }
 
 /** What is open for who asked. */
@@ -46,14 +46,18 @@ export class MovedFiles {
   #handles: Handle[] = [];
 
   /** Opens what has a name; gives the report of it. */
-  open(overlay: Overlay, nodes: readonly Node[], isMapped: (node: Node) => boolean): FreezeReport {
+  open(
+    overlay: Overlay,
+    nodes: readonly Node[],
+    written: ReadonlyMap<Node, WayOfWriting>,
+  ): FreezeReport {
     const moved: MovedFile[] = [];
     for (const node of nodes) {
       if (node.parent === undefined) continue;
       const handle = overlay.open(node, O_RDONLY);
       this.#handles.push(handle);
       if (handle.fd === undefined) continue;
-      moved.push({ path: pathOf(node), fd: handle.fd, mapped: isMapped(node) });
+      moved.push({ path: pathOf(node), fd: handle.fd, way: written.get(node) ?? "write" });
     }
     return { moved };
   }
@@ -108,8 +112,8 @@ export function freezeSession(session: FuseSession, freezer: Freezer): void {
   const { overlay, moved, writers } = session;
   moved.close();
   const written = writers.take(session.files);
-  const kept = freezeByPlan(overlay, freezer, written, (nodes) =>
-    moved.open(overlay, nodes, (node) => writers.mayMap(node)),
+  const kept = freezeByPlan(overlay, freezer, [...written.keys()], (nodes) =>
+    moved.open(overlay, nodes, written),
   );
   session.files.frozen(new Set(kept));
 }

@@ -9,11 +9,14 @@ import type { FuseInode } from "./inode-table.js";
 /** An open regular file. It is opened below only when something needs it: most are just read from the cache. */
 export class OpenFile {
   readonly inode: FuseInode;
+  /** It is written at its end only, unless its opener takes O_APPEND away later (fcntl(2)). */
+  readonly appends: boolean;
   #handle: Handle | undefined;
 
-  constructor(inode: FuseInode, handle: Handle | undefined) {
+  constructor(inode: FuseInode, handle: Handle | undefined, appends: boolean) {
     this.inode = inode;
     this.#handle = handle;
+    this.appends = appends;
   }
 
   /** The file below, opened for reading if it was not opened for writing before. */

@@ -10,6 +10,9 @@ import { OpenFile, type OpenFiles } from "./open-files.js";
 /** So many files that may be mapped are remembered before those that are not any more are looked for. */
 const MAX_REMEMBERED = 1024;
 
+/** By write(2) with O_APPEND only, by write(2) anywhere, or by mappings too. */
+export type WayOfWriting = "append" | "write" | "map";
+
 /** The files of one session that may be written past it. */
 export class PastWriters {
   readonly #overlay: Overlay;
@@ -33,20 +36,19 @@ export class PastWriters {
     this.#limit = Math.max(MAX_REMEMBERED, 2 * this.#mapped.size);
   }
 
-  mayMap(node: Node): boolean {
-    return this.#mapped.has(node);
-  }
-
-  /** Everything that may be written at this moment. */
-  take(files: OpenFiles): Node[] {
-    const open = new Set<Node>();
+  /** Everything that may be written at this moment, and how. */
+  take(files: OpenFiles): Map<Node, WayOfWriting> {
+    const taken = new Map<Node, WayOfWriting>();
     for (const file of files.values()) {
       if (!(file instanceof OpenFile) || file.inode.backing?.upper !== true) continue;
       const { opened } = file;
-      if (opened !== undefined && (opened.flags & O_ACCMODE) !== O_RDONLY) open.add(opened.node);
+      if (opened === undefined || (opened.flags & O_ACCMODE) === O_RDONLY) continue;
+      if (!file.appends) taken.set(opened.node, "write");
+      else if (!taken.has(opened.node)) taken.set(opened.node, "append");
     }
     this.#dropUnwritten();
-    return [...new Set([...open, ...this.#mapped.keys()])];
+    for (const node of this.#mapped.keys()) taken.set(node, "map");
+    return taken;
   }
 
   #dropUnwritten(): void {

@@ -1,0 +1,40 @@
+// Where containers are written: the disk below the scratch folder, and file systems in image files.
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const IMAGE_BYTES = 12 * 2 ** 30;
+const MAKERS: Readonly<Record<string, readonly string[]>> = {
+  xfs: ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"],
+  btrfs: ["mkfs.btrfs", "-q", "-f"],
+  ext4: ["mkfs.ext4", "-q", "-F"],
+};
+
+/** A folder on a file system, until it is disposed of. */
+export interface BenchDisk extends Disposable {
+  readonly path: string;
+}
+
+/** `kind`: "here" for the scratch folder's own file system, or xfs, btrfs, ext4 in a file of it. */
+export function makeDisk(scratch: string, kind: string): BenchDisk {
+  const path = join(scratch, kind);
+  mkdirSync(path);
+  if (kind === "here") {
+    return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  }
+  const [maker, ...options] = MAKERS[kind] ?? [];
+  if (maker === undefined) throw new Error(`no such file system: ${kind}`);
+  const image = join(scratch, `${kind}.image`);
+  writeFileSync(image, "");
+  truncateSync(image, IMAGE_BYTES);
+  execFileSync(maker, [...options, image], { stdio: "pipe" });
+  execFileSync("mount", ["-o", "loop", image, path], { stdio: "pipe" });
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      execFileSync("umount", ["--lazy", path]);
+      rmSync(image);
+    },
+  };
+}
