@@ -50,7 +50,7 @@ const pieces = {
 
 /** Fills the files in below `frozen`. Throws FsError (ENOSPC). */
 export async function settleMoved(
-  mounted: MountState,
+  mounted: Pick<MountState, "target" | "pid">,
   frozen: string,
   moved: readonly MovedFile[],
 ): Promise<void> {
@@ -70,7 +70,7 @@ export async function settleMoved(
 
 /** Gives the attributes of the file at that moment. */
 async function fill(
-  mounted: MountState,
+  mounted: Pick<MountState, "target" | "pid">,
   file: MovedFile,
   source: FileHandle,
   target: number,
@@ -210,7 +210,7 @@ interface Held {
 }
 
 /** Keeps everybody from write(2) to the file, if it still has its name. */
-async function hold({ target }: MountState, { path }: MovedFile): Promise<Held> {
+async function hold({ target }: Pick<MountState, "target">, { path }: MovedFile): Promise<Held> {
   let isOver = false;
   const whole = `${bytesOf(target)}/${path}` as ByteString;
   const ended = holdFile(whole)

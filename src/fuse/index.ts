@@ -26,6 +26,7 @@ export {
   type MountReport,
   type PassthroughChoice,
   SMALL_FILE_BYTES,
+  type UpperPlace,
 } from "./mount/mount-job.js";
 export { serveMount } from "./mount/mount-service.js";
 export {

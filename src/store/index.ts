@@ -23,7 +23,7 @@ export type { ImageRecord, StoredImage } from "./images.js";
 export { copyRoot } from "./implied-directory.js";
 export type { LayerBatch } from "./layer-batch.js";
 export type { LayerFormat } from "./layer-format.js";
-export { type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";
+export { type FinishedTree, type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";
 export { type HeldLock, LockFile, type LockMode, type LockOptions } from "./lock-file.js";
 export type { MountState } from "./mount-state.js";
 export { PackedBlobs } from "./packed-blobs.js";

@@ -11,7 +11,7 @@ import { JsonFields, parseJson } from "../oci/index.js";
 import type { LayerPath } from "../path.js";
 import { replaceFile, syncDirectory } from "./durable.js";
 import { impliedBy } from "./implied-directory.js";
-import { flush, INFO_FILE, LayerBatch, publishLayers } from "./layer-batch.js";
+import { flush, INFO_FILE, LayerBatch, publishLayers, type Unpacked } from "./layer-batch.js";
 import type { LayerFormat } from "./layer-format.js";
 import type { LockFile } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
@@ -37,6 +37,12 @@ export interface LayerRequest {
   readonly blob?: Digest;
   /** `readBytes`: of the blob, where it is known. */
   readonly progress?: (doneBytes: number, readBytes?: number) => void;
+}
+
+/** A tree that is to become a layer. */
+export interface FinishedTree {
+  readonly layer: Omit<LayerInfo, "format">;
+  readonly tree: string;
 }
 
 /** What the layers below say of a directory; undefined: nothing. */
@@ -121,20 +127,21 @@ export class LayerStore {
   }
 
   /**
-   * Makes a tree that exists, on the store's file system and in the store's format, the layer of a
-   * chain ID: it is renamed. The caller vouches for the diff ID. When the layer is there already,
-   * the tree stays where it is and false is returned.
+   * Makes trees that exist, on the store's file system and in the store's format, the layers of their
+   * chain IDs, base first: they are renamed, all after one sync. The caller vouches for the diff IDs. A tree
+   * whose layer is there already stays where it is. Throws FsError.
    */
-  async adopt(layer: Omit<LayerInfo, "format">, tree: string): Promise<boolean> {
-    if (await this.has(layer.chainId)) return false;
+  async adopt(made: readonly FinishedTree[]): Promise<void> {
     await using _lock = await this.#lock.acquire("shared");
-    const aside = scratchPath(this.#tmp, "layer");
-    await mkdir(aside, { recursive: true, mode: 0o755 });
-    await rename(tree, join(aside, "diff"));
-    const info = { ...layer, format: this.format };
-    const place = { layers: this, home: (chainId: ChainId) => this.home(chainId) };
-    await publishLayers(place, [{ aside, info }]);
-    return true;
+    const ready: Unpacked[] = [];
+    for (const { layer, tree } of made) {
+      if (await this.has(layer.chainId)) continue;
+      const aside = scratchPath(this.#tmp, "layer");
+      await mkdir(aside, { recursive: true, mode: 0o755 });
+      await rename(tree, join(aside, "diff"));
+      ready.push({ aside, info: { ...layer, format: this.format } });
+    }
+    await publishLayers({ layers: this, home: (chainId: ChainId) => this.home(chainId) }, ready);
   }
 
   /** What a layer above this chain (base first) shows of directories that it does not describe. */

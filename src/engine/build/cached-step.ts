@@ -1,11 +1,11 @@
 // One step: known by its key, or carried out and remembered.
 
-import { chainIds } from "../../digest.js";
 import { faultAt, type Place, SyntaxFault } from "../../dockerfile/index.js";
 import { FsError } from "../../errors.js";
 import type { BuildJob } from "./build-job.js";
 import type { RunningStep } from "./progress.js";
-import type { BuiltLayer, StageState } from "./stage-state.js";
+import type { BuiltLayer, KeptLayer, StageState } from "./stage-state.js";
+import { chainIdAbove } from "./step-layer.js";
 
 /** A step that may make a layer. */
 export interface Step {
@@ -17,8 +17,11 @@ export interface Step {
   /** Everything that the result depends on: quickly found, and then, if there is one, in detail. */
   keys(running: RunningStep): Promise<StepKeys>;
   /** Makes the layer; undefined when nothing is changed. */
-  carryOut(running: RunningStep): Promise<BuiltLayer | undefined>;
+  carryOut(running: RunningStep): Promise<MadeLayer | undefined>;
 }
+
+/** A layer, or one whose digest comes later. */
+export type MadeLayer = BuiltLayer | { readonly written: Promise<KeptLayer> };
 
 export interface StepKeys {
   readonly key: string;
@@ -36,12 +39,17 @@ export async function runStep(job: BuildJob, state: StageState, step: Step): Pro
     running.end(isCached ? "cached" : "done");
   } catch (error) {
     running.end("failed");
-    if (error instanceof SyntaxFault) throw faultAt(step.place, error.message);
-    if (error instanceof FsError) {
-      throw faultAt(step.place, error.message, "UNAVAILABLE", { cause: error });
-    }
-    throw error;
+    throw errorAt(step, error);
   }
+}
+
+/** The error as it is told of a step. */
+function errorAt(step: Step, error: unknown): unknown {
+  if (error instanceof SyntaxFault) return faultAt(step.place, error.message);
+  if (error instanceof FsError) {
+    return faultAt(step.place, error.message, "UNAVAILABLE", { cause: error });
+  }
+  return error;
 }
 
 /** True when the step was not carried out. */
@@ -58,27 +66,43 @@ async function known(
   const detailed = quick === undefined ? await keys.detailed?.() : undefined;
   const found =
     quick ?? (useCache && detailed !== undefined ? await buildCache.get(detailed) : undefined);
-  const { createdBy, description } = { createdBy: step.createdBy, description: step.createdBy };
+  const { createdBy } = step;
   const alias = detailed === undefined ? {} : { alias: detailed };
   if (found !== undefined) {
+    await state.settle();
     if (quick === undefined) {
-      await buildCache.put({ ...found, key: keys.key, description, ...alias });
+      await buildCache.put({ ...found, key: keys.key, description: createdBy, ...alias });
     }
     job.progress.cachedSteps += 1;
     state.addLayer(createdBy, found.layer, found.createdAt);
     state.key = found.key;
     return true;
   }
-  const layer = await step.carryOut(running);
+  const made = await step.carryOut(running);
   job.signal.throwIfAborted();
   const key = detailed ?? keys.key;
   const createdAt = job.latestSec === undefined ? new Date() : job.now;
-  const chainId = layer && chainIds([...state.diffIds, layer.diffId]).at(-1);
-  const kept = layer === undefined || chainId === undefined ? undefined : { ...layer, chainId };
-  const record = { key, layer: kept, description, createdAt };
-  await buildCache.put(record);
-  if (key !== keys.key) await buildCache.put({ ...record, key: keys.key, ...alias });
-  state.addLayer(createdBy, layer, createdAt);
+  const remember = async (layer: KeptLayer | undefined): Promise<void> => {
+    const record = { key, layer, description: createdBy, createdAt };
+    await buildCache.put(record);
+    if (key !== keys.key) await buildCache.put({ ...record, key: keys.key, ...alias });
+  };
+  if (made !== undefined && "written" in made) {
+    const written = made.written.then(
+      async (layer) => {
+        await remember(layer);
+        return layer;
+      },
+      (error: unknown) => {
+        throw errorAt(step, error);
+      },
+    );
+    state.addUnsettled(createdBy, written, createdAt);
+  } else {
+    const chainId = made && chainIdAbove(state.diffIds, made.diffId);
+    await remember(made && chainId && { ...made, chainId });
+    state.addLayer(createdBy, made, createdAt);
+  }
   state.key = key;
   return false;
 }

@@ -20,15 +20,15 @@ import {
   StartError,
 } from "../../runtime/index.js";
 import type { BuildJob } from "./build-job.js";
-import type { Step, StepKeys } from "./cached-step.js";
+import type { MadeLayer, Step, StepKeys } from "./cached-step.js";
 import { Held } from "./held.js";
 import { userOf } from "./owner.js";
 import { pieceName } from "./piece-name.js";
 import type { RunningStep } from "./progress.js";
 import { inlineFile, mountKeys, type ReadyMount, readyMounts } from "./run-mounts.js";
-import { RunRoot } from "./run-root.js";
+import type { RunFollower, RunRoot, RunRoots } from "./run-root.js";
 import type { StageNode } from "./stage-graph.js";
-import type { BuiltLayer, StageState } from "./stage-state.js";
+import type { StageState } from "./stage-state.js";
 import { keyOf } from "./step-key.js";
 
 /** What a RUN runs. */
@@ -48,8 +48,8 @@ export class RunStep implements Step {
   readonly #job: BuildJob;
   readonly #state: StageState;
   readonly #node: StageNode;
-  /** No RUN comes after it in its stage. */
-  readonly #isLast: boolean;
+  readonly #roots: RunRoots;
+  readonly #follower: RunFollower;
   readonly #run: RunInstruction;
   readonly #what: RunWords;
 
@@ -57,12 +57,18 @@ export class RunStep implements Step {
     job: BuildJob,
     state: StageState,
     run: RunInstruction,
-    more: { readonly title: string; readonly node: StageNode; readonly isLast: boolean },
+    more: {
+      readonly title: string;
+      readonly node: StageNode;
+      readonly roots: RunRoots;
+      readonly follower: RunFollower;
+    },
   ) {
     this.#job = job;
     this.#state = state;
     this.#node = more.node;
-    this.#isLast = more.isLast;
+    this.#roots = more.roots;
+    this.#follower = more.follower;
     this.#run = run;
     this.#what = wordsOf(run, state.shell);
     this.title = more.title;
@@ -87,11 +93,11 @@ export class RunStep implements Step {
     };
   }
 
-  async carryOut(running: RunningStep): Promise<BuiltLayer | undefined> {
+  async carryOut(running: RunningStep): Promise<MadeLayer | undefined> {
     return await this.#job.running.run(async () => await this.#carryOut(running));
   }
 
-  async #carryOut(running: RunningStep): Promise<BuiltLayer | undefined> {
+  async #carryOut(running: RunningStep): Promise<MadeLayer | undefined> {
     const { signal } = this.#job;
     signal.throwIfAborted();
     await using held = new Held();
@@ -100,12 +106,13 @@ export class RunStep implements Step {
       const { name, content } = this.#what.script;
       mounts.push(await inlineFile(this.#job, `${SCRIPT_DIRECTORY}/${name}`, content, 0o755));
     }
-    const root = await RunRoot.make(this.#job, this.#state, mounts, !this.#isLast);
+    const root = await this.#roots.begin(mounts, this.#follower);
     try {
       await this.#runIn(root, mounts, running);
-      return await root.finish();
-    } finally {
-      await root.close();
+      return await this.#roots.finish(this.#follower);
+    } catch (error) {
+      await this.#roots.close();
+      throw error;
     }
   }
 

@@ -16,6 +16,7 @@ import { runStep } from "./cached-step.js";
 import { applyConfigStep, workingDirectory } from "./config-step.js";
 import { type CopyOrigin, originOf } from "./copy-origin.js";
 import { CopyStep, WorkdirStep } from "./copy-step.js";
+import { type RunFollower, RunRoots } from "./run-root.js";
 import { RunStep } from "./run-step.js";
 import type { StageNode } from "./stage-graph.js";
 import { StageState } from "./stage-state.js";
@@ -79,7 +80,7 @@ class StageBuilder {
   readonly #job: BuildJob;
   readonly #node: StageNode;
   readonly #state: StageState;
-  #lastRun: StageInstruction | undefined;
+  readonly #roots: RunRoots;
   #shown = 0;
   #total = 0;
 
@@ -87,6 +88,7 @@ class StageBuilder {
     this.#job = job;
     this.#node = node;
     this.#state = state;
+    this.#roots = new RunRoots(job, state);
   }
 
   async build(triggers: readonly string[]): Promise<StageState> {
@@ -100,12 +102,18 @@ class StageBuilder {
     });
     const all = [...inherited, ...instructions];
     this.#total = all.filter(({ name }) => SHOWN.has(name)).length;
-    this.#lastRun = all.findLast(({ name }) => name === "RUN");
-    for (const instruction of all) await this.#step(instruction);
+    try {
+      for (const [n, instruction] of all.entries()) {
+        await this.#step(instruction, followerOf(all.slice(n + 1)));
+      }
+      await this.#roots.end();
+    } finally {
+      await this.#roots.close();
+    }
     return this.#state;
   }
 
-  async #step(written: StageInstruction): Promise<void> {
+  async #step(written: StageInstruction, follower: RunFollower): Promise<void> {
     this.#job.signal.throwIfAborted();
     const { escape: sign } = this.#job.dockerfile.directives;
     const state = this.#state;
@@ -119,7 +127,8 @@ class StageBuilder {
         const step = new RunStep(this.#job, state, instruction, {
           title: this.#title(instruction.source),
           node: this.#node,
-          isLast: written === this.#lastRun,
+          roots: this.#roots,
+          follower,
         });
         await runStep(this.#job, state, step);
         break;
@@ -147,6 +156,7 @@ class StageBuilder {
   }
 
   async #copy(copy: CopyInstruction, written: StageInstruction): Promise<void> {
+    await this.#roots.end();
     const origin = await this.#origin(copy);
     const title = this.#title(written.source);
     const createdBy = describeCopy(copy);
@@ -155,6 +165,7 @@ class StageBuilder {
   }
 
   async #workdir(text: string, place: Place): Promise<void> {
+    await this.#roots.end();
     const state = this.#state;
     const path = workingDirectory(state, text);
     const title = this.#title(`WORKDIR ${path}`);
@@ -177,6 +188,13 @@ class StageBuilder {
     }
     return await originOf(this.#job, this.#node, from, place);
   }
+}
+
+/** What comes after a RUN; what has no files may come before it. */
+function followerOf(rest: readonly StageInstruction[]): RunFollower {
+  const withFiles = rest.filter(({ name }) => SHOWN.has(name));
+  if (withFiles[0]?.name === "RUN") return "at once";
+  return withFiles.some(({ name }) => name === "RUN") ? "later" : "none";
 }
 
 /** docker's line of history, with the values put in. */

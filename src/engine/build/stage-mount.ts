@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   type MountedProcess,
   startMountProcess,
+  type UpperPlace,
   type WaitingMountProcess,
 } from "../../fuse/index.js";
 import { features } from "../../sys/index.js";
@@ -16,7 +17,11 @@ export interface StageMountPlace {
   /** An empty directory. */
   readonly target: string;
   /** Where changes go; without it there can be none. */
-  readonly changes?: { readonly upper: string; readonly work: string };
+  readonly changes?: UpperPlace;
+  /** A directory that is shown above the stage's layers. */
+  readonly above?: string;
+  /** Where plans of freezes come; without it there can be none. */
+  readonly freezePlan?: string;
   /** A process that was started for this target. */
   readonly waiting?: WaitingMountProcess;
 }
@@ -46,7 +51,10 @@ export async function mountStage(
     whFiles: false,
     ownership: isRecorded ? "override" : "native",
     permissions: isRecorded && !features().mount ? "owner-only" : "checked",
-    lowers: layers.map(({ chainId }) => store.layers.path(chainId)),
+    lowers: [
+      ...(place.above === undefined ? [] : [place.above]),
+      ...layers.map(({ chainId }) => store.layers.path(chainId)),
+    ],
     // The upper becomes a layer as it is: all its files are whole.
     copyUp: "whole",
     metacopy: false,
@@ -54,5 +62,6 @@ export async function mountStage(
     volatile: true,
     readOnly: place.changes === undefined,
     ...place.changes,
+    ...(place.freezePlan === undefined ? {} : { freezePlan: place.freezePlan }),
   });
 }

@@ -1,5 +1,6 @@
 // A stage while it is built: config, history and layers so far, the key of its files, its variables.
 
+import { assert } from "../../assert.js";
 import { type ChainId, chainIds, type DiffId } from "../../digest.js";
 import { StageScope } from "../../dockerfile/index.js";
 import {
@@ -21,6 +22,11 @@ export interface BuiltLayer {
   readonly sizeBytes: number;
 }
 
+/** A layer that is in the store. */
+export interface KeptLayer extends BuiltLayer {
+  readonly chainId: ChainId;
+}
+
 /** docker's and podman's, for images that say nothing. */
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const COMMENT = "strata.dockerfile";
@@ -30,6 +36,8 @@ export class StageState {
   /** What the first stage of the chain began with. */
   readonly #base: ImageDocuments;
   readonly #newLayers: BuiltLayer[];
+  /** Layers above those, whose digests are not known yet. */
+  #unsettled: readonly Promise<BuiltLayer>[] = [];
   readonly #history: JsonObject[];
   /** The config's "config". */
   readonly config: Record<string, JsonValue>;
@@ -142,12 +150,35 @@ export class StageState {
     this.#addHistory(createdBy, { empty_layer: true });
   }
 
-  /** A step that may have made a layer; `time` is when. */
+  /**
+   * A step that made a layer, whose digest comes later: until settle() the layers are not all there.
+   * `time` is when.
+   */
+  addUnsettled(createdBy: string, layer: Promise<BuiltLayer>, time: Date): void {
+    this.time = time;
+    // settle() throws it.
+    void layer.catch(() => undefined);
+    this.#unsettled = [...this.#unsettled, layer];
+    this.#addHistory(createdBy, {});
+  }
+
+  /** Waits for the digests of all layers. Throws why there is none. */
+  async settle(): Promise<void> {
+    for (let next = this.#unsettled[0]; next !== undefined; next = this.#unsettled[0]) {
+      const layer = await next;
+      this.#unsettled = this.#unsettled.slice(1);
+      this.#newLayers.push(layer);
+      this.diffIds.push(layer.diffId);
+    }
+  }
+
+  /** A step that may have made a layer; `time` is when. All layers before it are settled. */
   addLayer(createdBy: string, layer: BuiltLayer | undefined, time: Date): void {
     if (layer === undefined) {
       this.note(createdBy);
       return;
     }
+    assert(this.#unsettled.length === 0, "layers are added in order");
     this.time = time;
     this.#newLayers.push(layer);
     this.diffIds.push(layer.diffId);

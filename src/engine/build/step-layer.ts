@@ -2,14 +2,15 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { chainIds, type DiffId } from "../../digest.js";
+import { assert } from "../../assert.js";
+import { type ChainId, chainIds, type DiffId } from "../../digest.js";
 import { type DiffEntry, writeLayer } from "../../layer/index.js";
 import type { ScratchDirectory, Store } from "../../store/index.js";
 import { clampedTime } from "../../tar/clamp-times.js";
 import { pieceName } from "./piece-name.js";
 import type { BuiltLayer } from "./stage-state.js";
 
-/** The layer above `diffIds`; undefined when there are no entries. Throws FsError. */
+/** The layer above `diffIds`, durable; undefined when there are no entries. Throws FsError. */
 export async function makeLayer(
   store: Store,
   scratch: ScratchDirectory,
@@ -18,28 +19,35 @@ export async function makeLayer(
 ): Promise<BuiltLayer | undefined> {
   const all = nonEmpty(entries);
   if (all === undefined) return undefined;
+  const { layer, tree } = await writeTree(store, scratch, chainIds(diffIds), all);
+  const chainId = chainIdAbove(diffIds, layer.diffId);
+  await store.layers.adopt([{ layer: { ...layer, chainId }, tree }]);
+  return layer;
+}
+
+/** A layer above `chain` in its blob and in a tree that has no name yet. Throws FsError. */
+export async function writeTree(
+  store: Store,
+  scratch: ScratchDirectory,
+  chain: readonly ChainId[],
+  entries: Iterable<DiffEntry>,
+): Promise<{ readonly layer: BuiltLayer; readonly tree: string }> {
   const tree = join(scratch.path, pieceName("layer"));
   await mkdir(tree, { mode: 0o755 });
   await using writer = await store.blobs.writer({ digest: "given", sync: "later" });
-  const written = await writeLayer(all, (chunk) => writer.write(chunk), tree, {
+  const { diffId, sizeBytes } = await writeLayer(entries, (chunk) => writer.write(chunk), tree, {
     ...store.layers.format,
-    ...store.layers.implied(chainIds(diffIds)),
+    ...store.layers.implied(chain),
   });
-  await writer.commit({ digest: written.diffId, sizeBytes: written.sizeBytes });
-  await adoptLayer(store, diffIds, written, tree);
-  return written;
+  await writer.commit({ digest: diffId, sizeBytes });
+  return { layer: { diffId, sizeBytes }, tree };
 }
 
-/** Names a finished tree the layer above `diffIds`. */
-export async function adoptLayer(
-  store: Store,
-  diffIds: readonly DiffId[],
-  layer: BuiltLayer,
-  tree: string,
-): Promise<void> {
-  const chainId = chainIds([...diffIds, layer.diffId]).at(-1);
-  if (chainId === undefined) return;
-  await store.layers.adopt({ ...layer, chainId }, tree);
+/** The chain ID of a layer above others. */
+export function chainIdAbove(diffIds: readonly DiffId[], diffId: DiffId): ChainId {
+  const chainId = chainIds([...diffIds, diffId]).at(-1);
+  assert(chainId !== undefined, "a layer has a chain ID");
+  return chainId;
 }
 
 /** The same entries, unless there are none. */

@@ -20,8 +20,11 @@ export interface Freezer {
 export interface FreezePlan {
   /** The upper that takes over: empty, on the same file system. */
   readonly place: { readonly upper: string; readonly work: string };
-  /** Renamed while nothing else happens: from then on the disk says that the old upper is frozen. */
-  readonly record: { readonly from: string; readonly to: string };
+  /**
+   * Renamed while nothing else happens: from then on the disk says that the old upper is frozen. Absent
+   * where nobody will ask the disk.
+   */
+  readonly record?: { readonly from: string; readonly to: string };
   /** Where to write a FreezeReport. */
   readonly report: string;
 }
@@ -91,11 +94,11 @@ export function freezeByPlan(
   const upper = freezer.openUpper(plan.place);
   let isDone = false;
   try {
-    const { from, to } = plan.record;
+    const { record } = plan;
     const moved = overlay.freeze(
       upper,
       () => {
-        renameSync(from, to);
+        if (record !== undefined) renameSync(record.from, record.to);
         isDone = true;
       },
       written,
