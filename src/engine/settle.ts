@@ -48,9 +48,12 @@ const pieces = {
   target: Buffer.allocUnsafeSlow(PIECE_BYTES),
 };
 
+/** The mount that goes on. */
+type Mounted = Pick<MountState, "target" | "pid">;
+
 /** Fills the files in below `frozen`. Throws FsError (ENOSPC). */
 export async function settleMoved(
-  mounted: Pick<MountState, "target" | "pid">,
+  mounted: Mounted,
   frozen: string,
   moved: readonly MovedFile[],
 ): Promise<void> {
@@ -70,7 +73,7 @@ export async function settleMoved(
 
 /** Gives the attributes of the file at that moment. */
 async function fill(
-  mounted: Pick<MountState, "target" | "pid">,
+  mounted: Mounted,
   file: MovedFile,
   source: FileHandle,
   target: number,
@@ -192,7 +195,7 @@ function* differences(
 
 /** Does something while nobody can write(2) to the file, if it still has its name. */
 async function held<Result>(
-  mounted: MountState,
+  mounted: Mounted,
   file: MovedFile,
   work: (isHeld: boolean) => Result,
 ): Promise<Result> {
@@ -210,7 +213,7 @@ interface Held {
 }
 
 /** Keeps everybody from write(2) to the file, if it still has its name. */
-async function hold({ target }: Pick<MountState, "target">, { path }: MovedFile): Promise<Held> {
+async function hold({ target }: Mounted, { path }: MovedFile): Promise<Held> {
   let isOver = false;
   const whole = `${bytesOf(target)}/${path}` as ByteString;
   const ended = holdFile(whole)
