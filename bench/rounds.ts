@@ -75,7 +75,7 @@ async function runGroup(
   try {
     if (fixture.missing !== undefined) throw new Error(fixture.missing);
     options.say(`making ${fixture.name}`);
-    stack = makeStack(options.scratch, fixture);
+    stack = await makeStack(options.scratch, fixture);
     for (const workload of group) {
       found.push(await runWorkload(workload, subjects, stack, options));
     }

@@ -18,6 +18,7 @@ const COLORS: Readonly<Record<string, string>> = {
   overlayfs: "#1a1a1a",
   "overlayfs-metacopy": "#6b7075",
   strata: "#d6336c",
+  "strata-image": "#b3246b",
   "strata-rootless": "#f08fb0",
   "strata-fuse-native": "#f5c2d2",
   "fuse-overlayfs": "#1c7ed6",

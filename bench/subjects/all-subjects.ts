@@ -7,7 +7,7 @@ import {
   plainDirectory,
   unionfsFuse,
 } from "./peers.js";
-import { strata, strataFuseNative, strataRootless } from "./strata.js";
+import { strata, strataFuseNative, strataImage, strataRootless } from "./strata.js";
 import type { Subject } from "./subject.js";
 
 export function allSubjects(): readonly Subject[] {
@@ -16,6 +16,7 @@ export function allSubjects(): readonly Subject[] {
     kernelOverlayfs("overlayfs"),
     kernelOverlayfs("overlayfs-metacopy"),
     strata(),
+    strataImage(),
     strataRootless(),
     strataFuseNative(),
     fuseOverlayfs(),

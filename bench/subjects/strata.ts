@@ -1,8 +1,10 @@
-// strata in its three ways: its own FUSE session as root and in a user namespace, and fuse-native.
+// strata in its four ways: its own FUSE session on any directories, on layers of a store (which have
+// indexes), and in a user namespace; and fuse-native.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { MountJob } from "../../src/fuse/index.js";
+import type { Stack } from "../fixtures/fixture.js";
 import { lowerNames, type Places, type Subject, type SubjectName } from "./subject.js";
 
 function strataSubject(
@@ -23,14 +25,32 @@ function strataSubject(
   };
 }
 
+function lowersOf(stack: Stack): string[] {
+  return lowerNames(stack).map((layer) => join(stack.layersFolder, layer));
+}
+
 function jobOf({ stack, upper, work, root, log }: Places, extra: Partial<MountJob>): MountJob {
-  const lowers = lowerNames(stack).map((layer) => join(stack.layersFolder, layer));
+  const lowers = lowersOf(stack);
   // As for the layers of a store: none of them holds ".wh." files.
   return { target: root, lowers, upper, work, logFile: log, whFiles: false, ...extra };
 }
 
 export function strata(): Subject {
   return strataSubject("strata", "here", undefined, { driver: "dev-fuse" });
+}
+
+export function strataImage(): Subject {
+  const plain = strata();
+  return {
+    ...plain,
+    name: "strata-image",
+    mount(places, profile) {
+      const lowers = lowersOf(places.stack);
+      const lowerIndexes = Object.fromEntries(lowers.map((path) => [path, `${path}.index`]));
+      const job = jobOf(places, { driver: "dev-fuse", lowerIndexes });
+      return { kind: "mount-strata", job, profile };
+    },
+  };
 }
 
 export function strataRootless(): Subject {

@@ -8,6 +8,7 @@ export type SubjectName =
   | "overlayfs"
   | "overlayfs-metacopy"
   | "strata"
+  | "strata-image"
   | "strata-rootless"
   | "strata-fuse-native"
   | "fuse-overlayfs"

@@ -13,7 +13,7 @@ import { features } from "../sys/index.js";
 import { freezePlanPath } from "./freeze.js";
 import { checkMountPoint } from "./mount-point.js";
 import { type Progress, unpackProgress } from "./progress.js";
-import { layersOf } from "./stack.js";
+import { indexesOf, layersOf } from "./stack.js";
 
 export interface MountRequest {
   /** An image (reference, ID), or else an existing container (name, ID). */
@@ -102,7 +102,7 @@ export async function mountJobOf(
   const { log } = store.containers.paths(container.id);
   const { frozen, upper } = await store.containers.reread(container);
   const layers = await layersOf(store, container.chain);
-  const lowers = layers.map(({ chainId }) => store.layers.path(chainId));
+  for (const { chainId } of layers) await store.layers.ensureIndex(chainId);
   const formats = [store.layers.format, ...layers.map(({ format }) => format)];
   const isRecorded = formats.some(({ ownership }) => ownership === "override");
   return {
@@ -114,7 +114,8 @@ export async function mountJobOf(
     ownership: isRecorded ? "override" : "native",
     // In a namespace of one's own the user is root, and the kernel's checks are right.
     permissions: isRecorded && !features().mount ? "owner-only" : "checked",
-    lowers,
+    lowers: layers.map(({ chainId }) => store.layers.path(chainId)),
+    lowerIndexes: indexesOf(store, layers),
     frozen: await Promise.all(frozen.toReversed().map((one) => upperJob(store, one))),
     // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
     ...(await upperJob(store, upper)),

@@ -5,8 +5,8 @@ import type { ChainId } from "../digest.js";
 import { EngineError } from "../errors.js";
 import {
   type Layer,
-  openDirectoryLayer,
   openDirectoryUpper,
+  openIndexedLayer,
   type UpperLayer,
 } from "../layer/index.js";
 import { Overlay } from "../overlay/index.js";
@@ -33,7 +33,18 @@ export async function layersOf(store: Store, chain: readonly ChainId[]): Promise
 /** Opens layers for reading, topmost first. The caller closes them. */
 export function openStack(store: Store, layers: readonly LayerInfo[]): Layer[] {
   return layers.map(({ chainId, format }) =>
-    openDirectoryLayer(store.layers.path(chainId), { ...format, whFiles: false }),
+    openIndexedLayer(store.layers.path(chainId), store.layers.indexPath(chainId), {
+      ...format,
+      whFiles: false,
+    }),
+  );
+}
+
+/** Where the indexes of layers are, by the layers' paths. */
+export function indexesOf(store: Store, layers: readonly LayerInfo[]): Record<string, string> {
+  const { layers: all } = store;
+  return Object.fromEntries(
+    layers.map(({ chainId }) => [all.path(chainId), all.indexPath(chainId)]),
   );
 }
 

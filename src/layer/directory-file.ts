@@ -1,9 +1,11 @@
 // An open file of a directory layer: what the layer shows of it, and what sync means to its name.
 // Reading and writing are the descriptor's own (descriptor-file.ts).
 
-import { S_IFMT, type Stat } from "../sys/index.js";
+import type { ByteString } from "../path.js";
+import { isCharacterDevice, isDirectory, isRegular, S_IFMT, type Stat } from "../sys/index.js";
 import { DescriptorFile } from "./descriptor-file.js";
-import type { OverrideStat } from "./override-stat.js";
+import { withShownDevice } from "./nested.js";
+import { type OverrideStat, parseOverride } from "./override-stat.js";
 
 /** What the layer has to say about a file that it opened. */
 export interface FileOwner {
@@ -48,4 +50,16 @@ export function overridden(stat: Stat, own: OverrideStat | undefined): Stat {
   const { uid, gid, rdevMajor, rdevMinor } = own;
   const type = (own.mode & S_IFMT) === 0 ? stat.mode & S_IFMT : own.mode & S_IFMT;
   return { ...stat, uid, gid, rdevMajor, rdevMinor, mode: type | (own.mode & ~S_IFMT) };
+}
+
+/** A stat off the disk as the layer shows it: with what is recorded in the xattr `recordName`, if any. */
+export function shownStat(
+  stat: Stat,
+  recordName: ByteString | undefined,
+  read: (name: ByteString) => Buffer | undefined,
+): Stat {
+  if (isCharacterDevice(stat.mode)) return withShownDevice(stat);
+  if (recordName === undefined || !(isRegular(stat.mode) || isDirectory(stat.mode))) return stat;
+  const value = read(recordName);
+  return value === undefined ? stat : withShownDevice(overridden(stat, parseOverride(value)));
 }

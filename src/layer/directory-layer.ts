@@ -15,7 +15,6 @@ import {
   features,
   getxattrAt,
   type InodeFlagsForm,
-  isCharacterDevice,
   isDirectory,
   isRegular,
   isSymlink,
@@ -42,8 +41,9 @@ import {
 } from "../sys/index.js";
 import type { Ownership } from "./attributes.js";
 import { DirectoryDescriptors } from "./directory-descriptors.js";
-import { DirectoryFile, type FileOwner, overridden } from "./directory-file.js";
+import { DirectoryFile, type FileOwner, shownStat } from "./directory-file.js";
 import {
+  believedMarks,
   hasOpaqueFile,
   hasWhiteoutFile,
   isXattrWhiteout,
@@ -54,6 +54,7 @@ import {
   DirectoryNodes,
   type DiskMarks,
   directoryNodeOf,
+  requireDirectory,
 } from "./directory-node.js";
 import { readInodeFlags } from "./inode-flags.js";
 import {
@@ -65,8 +66,7 @@ import {
   type LayerNode,
   WHITEOUT,
 } from "./layer.js";
-import { shownXattr, storedXattr, withShownDevice } from "./nested.js";
-import { parseOverride } from "./override-stat.js";
+import { shownXattr, storedXattr } from "./nested.js";
 import {
   isReservedName,
   isWhiteoutStat,
@@ -106,14 +106,19 @@ export function openDirectoryLayer(
 ): Layer {
   const title = typeof source === "string" ? source : source.title;
   const rootFd = openRoot(source, options.readOnlyMount === true);
-  return new DirectoryLayer(title, rootFd, {
+  return new DirectoryLayer(title, rootFd, dialectOf(rootFd, options));
+}
+
+/** The dialect that the options mean for the layer whose root this is. */
+export function dialectOf(rootFd: number, options: DirectoryLayerOptions): DirectoryDialect {
+  return {
     xattrPrefix: options.xattrPrefix ?? defaultXattrPrefix(),
     recordName: recordNameOf(rootFd, options),
     whFiles: options.whFiles ?? true,
     followRedirects: options.followRedirects ?? true,
     directoryFds: options.directoryFds ?? DIRECTORY_FDS,
     changes: false,
-  });
+  };
 }
 
 /** The xattr that a layer's owners are recorded in; undefined where they are in none. */
@@ -133,7 +138,8 @@ export function defaultXattrPrefix(): XattrPrefix {
   return features().trustedXattr ? "trusted" : "user";
 }
 
-function openRoot(source: DirectorySource, readOnlyMount: boolean): number {
+/** A descriptor of the layer's root. Throws FsError. */
+export function openRoot(source: DirectorySource, readOnlyMount: boolean): number {
   if (typeof source !== "string") return openAt(source.fd, HERE, O_PATH | O_DIRECTORY);
   if (readOnlyMount) {
     try {
@@ -188,7 +194,7 @@ export class DirectoryLayer implements Layer {
   }
 
   lookup(directory: LayerNode, name: Name): LayerLookup {
-    const parent = this.#directory(directory);
+    const parent = requireDirectory(directory);
     const { whFiles } = this.dialect;
     if (whFiles && isReservedName(name)) return undefined;
     const fd = this.descriptors.of(parent);
@@ -206,7 +212,7 @@ export class DirectoryLayer implements Layer {
   }
 
   readdir(directory: LayerNode): LayerDirent[] {
-    const parent = this.#directory(directory);
+    const parent = requireDirectory(directory);
     const fd = this.descriptors.of(parent);
     const entries = this.readRaw(fd).flatMap((dirent) => this.#dirent(parent, fd, dirent) ?? []);
     return this.dialect.whFiles ? withWhiteoutFiles(entries) : entries;
@@ -258,9 +264,9 @@ export class DirectoryLayer implements Layer {
 
   #readMarks(node: DirectoryNode): DiskMarks {
     const fd = this.fdFor(node);
-    const read = readXattrMarks(fd, nameFor(node), this.dialect.xattrPrefix);
-    const ignoresRedirect = read.redirect !== undefined && !this.dialect.followRedirects;
-    const marks = ignoresRedirect ? { ...read, redirect: undefined } : read;
+    const { xattrPrefix, followRedirects } = this.dialect;
+    const read = readXattrMarks(fd, nameFor(node), xattrPrefix);
+    const marks = believedMarks(read, followRedirects);
     if (!this.dialect.whFiles || marks.opaque || !isDirectory(node.stat.mode)) return marks;
     // A whiteout beside a directory of the same layer: the lower directory is hidden, this one shows.
     const hidden = node.parent !== undefined && hasWhiteoutFile(fd, node.name);
@@ -357,17 +363,7 @@ export class DirectoryLayer implements Layer {
 
   /** The stat as it is to be seen: with what is recorded, where ownership is overridden. */
   shown(stat: Stat, dirFd: number, name: ByteString): Stat {
-    const { recordName } = this.dialect;
-    if (isCharacterDevice(stat.mode)) return withShownDevice(stat);
-    if (recordName === undefined || !(isRegular(stat.mode) || isDirectory(stat.mode))) return stat;
-    const value = getxattrAt(dirFd, name, recordName);
-    return value === undefined ? stat : withShownDevice(overridden(stat, parseOverride(value)));
-  }
-
-  #directory(node: LayerNode): DirectoryNode {
-    const own = directoryNodeOf(node);
-    if (!isDirectory(own.stat.mode)) throw new FsError(errno.ENOTDIR, "lookup", textOf(own.name));
-    return own;
+    return shownStat(stat, this.dialect.recordName, (record) => getxattrAt(dirFd, name, record));
   }
 }
 

@@ -44,12 +44,21 @@ const OPAQUE_NAMES: readonly ByteString[] = [
  * for a redirect that is no path).
  */
 export function readXattrMarks(dirFd: number, path: ByteString, prefix: XattrPrefix): DiskMarks {
-  const names = listxattrAt(dirFd, path).filter(isPrivateXattr);
+  return marksIn(listxattrAt(dirFd, path), (name) => getxattrAt(dirFd, path, name), prefix);
+}
+
+/** The same, where the names of all xattrs are known, and how to read one. */
+export function marksIn(
+  xattrNames: readonly ByteString[],
+  readXattr: (name: ByteString) => Buffer | undefined,
+  prefix: XattrPrefix,
+): DiskMarks {
+  const names = xattrNames.filter(isPrivateXattr);
   if (names.length === 0) return NO_MARKS;
   const own = MARK_NAMES[prefix];
   const read = (name: ByteString): ByteString | undefined =>
     names.includes(name)
-      ? (getxattrAt(dirFd, path, name)?.toString("latin1") as ByteString | undefined)
+      ? (readXattr(name)?.toString("latin1") as ByteString | undefined)
       : undefined;
   const opaque = OPAQUE_NAMES.map(read);
   const redirect = read(own.redirect);
@@ -66,6 +75,12 @@ export function readXattrMarks(dirFd: number, path: ByteString, prefix: XattrPre
     protection: parseProtection(read(own.protection)),
     blocks: read(own.metacopy) === PARTIAL ? (read(own.blocks) ?? ALL_BELOW) : undefined,
   };
+}
+
+/** Without the redirect, where none is to be believed. */
+export function believedMarks(marks: DiskMarks, followRedirects: boolean): DiskMarks {
+  if (followRedirects || marks.redirect === undefined) return marks;
+  return { ...marks, redirect: undefined };
 }
 
 /** overlayfs.rst: an absolute path from the layers' root, or the name of a sibling. */

@@ -2,10 +2,12 @@
 // gives each inode one node. Descriptors of directories are directory-descriptors.ts.
 
 import { assert } from "../assert.js";
-import type { ByteString, Name } from "../path.js";
+import { errno, FsError } from "../errors.js";
+import { type ByteString, type Name, textOf } from "../path.js";
 import { close, isDirectory, type Stat } from "../sys/index.js";
 import type { BlockMap } from "./block-map.js";
 import type { LayerMarks, LayerNode } from "./layer.js";
+import type { BlockPlace } from "./layer-index-format.js";
 import type { ByteRange } from "./zero-ranges.js";
 
 /** What is read of a directory's or a file's own encodings; kept with the node. */
@@ -40,6 +42,8 @@ export class DirectoryNode implements LayerNode {
   marks: DiskMarks | undefined = undefined;
   /** Of a partial file: its blocks, once they are known. */
   blocks: PartialMap | undefined = undefined;
+  /** Of a directory in an index: where its names are; "empty": it has none. */
+  block: BlockPlace | "empty" | undefined = undefined;
   /** An upper made or moved the name since the parent was last synced. */
   nameUnsynced = false;
 
@@ -95,6 +99,13 @@ export class DirectoryNode implements LayerNode {
 export function directoryNodeOf(node: LayerNode): DirectoryNode {
   assert(node instanceof DirectoryNode, "the node belongs to a directory layer");
   return node;
+}
+
+/** The same of a directory. Throws FsError ENOTDIR. */
+export function requireDirectory(node: LayerNode): DirectoryNode {
+  const own = directoryNodeOf(node);
+  if (!isDirectory(own.stat.mode)) throw new FsError(errno.ENOTDIR, "lookup", textOf(own.name));
+  return own;
 }
 
 /**

@@ -8,6 +8,7 @@ export {
   applyTarOnto,
 } from "./apply.js";
 export type { Attributes, Ownership, SkippedXattr } from "./attributes.js";
+export { checkLayerIndex, type IndexState } from "./check-layer-index.js";
 export { clampDiff } from "./clamp-diff.js";
 export { type ChangeKind, type CompareOptions, changeKinds, compareTrees } from "./compare.js";
 export { type CopyIntoOptions, type CopyTarget, copyInto } from "./copy-into.js";
@@ -22,6 +23,7 @@ export {
 export { type DirectoryTreeOptions, directoryTree } from "./directory-tree.js";
 export { seekOrEnd } from "./file-extents.js";
 export { type FoundNode, findInTree } from "./find-in-tree.js";
+export { isIndexOf, openIndexedLayer } from "./indexed-layer.js";
 export * from "./layer.js";
 export { type MemoryDisk, type Moment, memoryDisk } from "./memory-inode.js";
 export { MemoryLayer } from "./memory-layer.js";
@@ -35,3 +37,4 @@ export * from "./whiteout.js";
 export { type WholeTreeOptions, wholeTree } from "./whole-tree.js";
 export { type WrittenDiff, writeDiff, writeEntries } from "./write-diff.js";
 export { writeLayer } from "./write-layer.js";
+export { writeLayerIndex } from "./write-layer-index.js";

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { chainIds, type Digest, hexOf } from "../digest.js";
 import { EngineError } from "../errors.js";
+import { checkLayerIndex } from "../layer/index.js";
 import {
   type Descriptor,
   DOCUMENT_LIMIT_BYTES,
@@ -21,8 +22,8 @@ import type { Store } from "./store.js";
 
 /** One fault. The store has lost something unless `kind` says otherwise. */
 export interface CheckFinding {
-  readonly kind: "blob" | "image" | "layer" | "container";
-  /** Digest, image name, chain ID or container ID. */
+  readonly kind: "blob" | "image" | "layer" | "index" | "container";
+  /** Digest, image name, chain ID (of an index its layer's) or container ID. */
   readonly object: string;
   /** A whole message. */
   readonly message: string;
@@ -144,6 +145,12 @@ async function checkLayers(store: Store, findings: CheckFinding[]): Promise<numb
       if (!(await hasTree(join(store.layers.directory, hexOf(chainId))))) {
         throw damaged(chainId, "the unpacked layer has no diff/");
       }
+    });
+    await expectSound(findings, "index", chainId, async () => {
+      const [tree, path] = [store.layers.path(chainId), store.layers.indexPath(chainId)];
+      if (!(await hasTree(store.layers.home(chainId)))) return;
+      if ((await checkLayerIndex(tree, path)) !== "damaged") return;
+      throw damaged(chainId, "the index of the unpacked layer is not that of its files");
     });
   }
   return layers.length;

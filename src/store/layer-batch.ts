@@ -16,6 +16,8 @@ import { unpackLayer } from "./unpack.js";
 import { UnpackWorker } from "./unpack-worker.js";
 
 export const INFO_FILE = "layer.json";
+/** The layer's index (layer/layer-index.ts). */
+export const INDEX_FILE = "index";
 
 /** Smaller blobs are unpacked at once: a thread of its own takes longer to start. */
 const THREAD_FROM_BYTES = 8 << 20;
@@ -125,6 +127,8 @@ export async function publishLayers(
   // One syncfs is far cheaper than an fsync for each file of the layers. Downloads go on meanwhile.
   await flush(last.aside);
   for (const { aside, info } of unpacked) {
+    // After the sync, because some file systems know only then how much room files take.
+    await place.layers.writeIndex(aside);
     await nameLayer(aside, place.home(info.chainId));
     onNamed(info.chainId);
   }

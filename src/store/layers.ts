@@ -1,17 +1,24 @@
 // The unpacked layers: layers/<chain id>/diff, one directory a layer, shared by all images that have
 // the same stack so far. A directory that is there is whole and never changes.
 
-import { mkdir, readdir, readFile, rename, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, chainIds, type DiffId, type Digest, hexOf, isDigest } from "../digest.js";
-import { EngineError } from "../errors.js";
-import type { Attributes } from "../layer/index.js";
+import { EngineError, isFsError } from "../errors.js";
+import { type Attributes, isIndexOf, writeLayerIndex } from "../layer/index.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
 import type { LayerPath } from "../path.js";
 import { replaceFile, syncDirectory } from "./durable.js";
 import { impliedBy } from "./implied-directory.js";
-import { flush, INFO_FILE, LayerBatch, publishLayers, type Unpacked } from "./layer-batch.js";
+import {
+  flush,
+  INDEX_FILE,
+  INFO_FILE,
+  LayerBatch,
+  publishLayers,
+  type Unpacked,
+} from "./layer-batch.js";
 import type { LayerFormat } from "./layer-format.js";
 import type { LockFile } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
@@ -67,6 +74,34 @@ export class LayerStore {
   /** The directory of the layer's tree, whether it is there or not. */
   path(chainId: ChainId): string {
     return join(this.home(chainId), "diff");
+  }
+
+  /** Where the layer's index is: a cache, of which there may be none. */
+  indexPath(chainId: ChainId): string {
+    return join(this.home(chainId), INDEX_FILE);
+  }
+
+  /**
+   * Sees to it that an unpacked layer has an index of its tree, where one can be made: another machine's
+   * store has none that is of use, an old one none at all. Hold the store's lock shared.
+   */
+  async ensureIndex(chainId: ChainId): Promise<void> {
+    if (!isIndexOf(this.path(chainId), this.indexPath(chainId))) {
+      await this.writeIndex(this.home(chainId));
+    }
+  }
+
+  /** Makes the index of the layer in `home`. It is only a cache: where it can't be, it is not. */
+  async writeIndex(home: string): Promise<void> {
+    const aside = scratchPath(this.#tmp, "index");
+    try {
+      if (await writeLayerIndex(join(home, "diff"), aside)) {
+        await rename(aside, join(home, INDEX_FILE));
+      }
+    } catch (error) {
+      if (!isFsError(asFsError(error, "index", home))) throw error;
+      await rm(aside, { force: true });
+    }
   }
 
   async has(chainId: ChainId): Promise<boolean> {
@@ -176,6 +211,7 @@ export class LayerStore {
     const info: LayerInfo = { ...layer, format: this.format };
     await replaceFile(this.#tmp, home, INFO_FILE, JSON.stringify(info));
     await flush(home);
+    await this.writeIndex(home);
     try {
       await rename(home, this.home(layer.chainId));
     } catch (error) {

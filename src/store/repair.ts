@@ -1,8 +1,8 @@
 // Removes what is damaged and nothing that is whole: blobs whose bytes are others, unpacked layers
-// that are not whole and can be made again, names of images that lost a part, containers whose record
+// that are not whole and can be made again, indexes of layers that are not their files', names of images that lost a part, containers whose record
 // is lost and in which nothing was written.
 
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import type { ChainId, Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { familiarReference } from "../oci/index.js";
@@ -35,6 +35,10 @@ export async function repairStore(store: Store, _held: HeldLock): Promise<Repair
     if (wanted.has(name as ChainId)) continue;
     await store.layers.delete(name as ChainId);
     removed.push({ kind: "layer", name });
+  }
+  for (const name of damaged("index")) {
+    await rm(store.layers.indexPath(name as ChainId), { force: true });
+    removed.push({ kind: "index", name });
   }
   for (const id of (await store.containers.damaged()).keys()) {
     if (!(await isUnwritten(store, id))) continue;

@@ -1,7 +1,7 @@
 // check --repair: what is damaged goes, what is whole stays to the byte, and the store is sound.
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { existsSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { hexOf } from "../../src/digest.js";
@@ -124,4 +124,25 @@ test("repair: a container without a record goes unless something was written in 
   );
   ok(existsSync(join(diff, "work")));
   strictEqual((await store.containers.get("kept")).id, kept);
+});
+
+test("repair: a damaged index of a layer goes, and the layer stays; the next mount makes another", async () => {
+  using scratch = new Scratch();
+  const store = await twoImages(scratch);
+  const { chain } = await store.resolve("a");
+  const [chainId] = chain;
+  ok(chainId !== undefined);
+  const path = store.layers.indexPath(chainId);
+  const whole = readFileSync(path);
+  truncateSync(path, whole.length - 8);
+  const found = (await store.check()).findings.map(({ kind, object }) => [kind, object]);
+  deepStrictEqual(found, [["index", chainId]]);
+  const { removed, left } = await repair(store);
+  deepStrictEqual(removed, [{ kind: "index", name: chainId }]);
+  deepStrictEqual(left.findings, []);
+  strictEqual(existsSync(path), false);
+  strictEqual(existsSync(join(store.layers.path(chainId), "dir/base")), true);
+  await store.layers.ensureIndex(chainId);
+  deepStrictEqual(readFileSync(path).length, whole.length);
+  deepStrictEqual((await store.check()).findings, []);
 });

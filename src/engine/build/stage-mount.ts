@@ -8,7 +8,7 @@ import {
   type WaitingMountProcess,
 } from "../../fuse/index.js";
 import { features } from "../../sys/index.js";
-import { layersOf } from "../stack.js";
+import { indexesOf, layersOf } from "../stack.js";
 import type { BuildJob } from "./build-job.js";
 import type { StageState } from "./stage-state.js";
 import { unpackStage } from "./stage-tree.js";
@@ -55,6 +55,7 @@ export async function mountStage(
       ...(place.above === undefined ? [] : [place.above]),
       ...layers.map(({ chainId }) => store.layers.path(chainId)),
     ],
+    lowerIndexes: indexesOf(store, layers),
     // The upper becomes a layer as it is: all its files are whole.
     copyUp: "whole",
     metacopy: false,

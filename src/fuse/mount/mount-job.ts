@@ -34,6 +34,8 @@ export interface MountJob {
   readonly target: string;
   /** Topmost first: directories with overlay-style whiteouts. At least one, or an upper. */
   readonly lowers: readonly string[];
+  /** Of `lowers` that never change, by path: the files of their indexes, made or not. */
+  readonly lowerIndexes?: Readonly<Record<string, string>>;
   /** Former uppers of this tree, above `lowers`, topmost first. They are read only. */
   readonly frozen?: readonly UpperPlace[];
   readonly upper?: string;

@@ -2,6 +2,7 @@
 
 import { EngineError } from "../../errors.js";
 import { type DirectoryLayerOptions, openDirectoryLayer } from "../../layer/directory-layer.js";
+import { openIndexedLayer } from "../../layer/indexed-layer.js";
 import type { UpperLayer } from "../../layer/layer.js";
 import { openDirectoryUpper } from "../../layer/open-upper.js";
 import type { DirectoryUpperOptions } from "../../layer/upper-options.js";
@@ -49,14 +50,13 @@ export function openOverlay(job: MountJob): Overlay {
     metadataOnly: job.metacopy ?? true,
     namesCopies: isForeign,
   };
-  const stack = job.lowers.map((path) =>
-    openDirectoryLayer(path, {
-      ...dialect,
-      readOnlyMount: true,
-      whFiles: job.whFiles ?? true,
-      detectRecords: isForeign,
-    }),
-  );
+  const whFiles = job.whFiles ?? true;
+  const lowerOptions = { ...dialect, readOnlyMount: true, whFiles, detectRecords: isForeign };
+  const stack = job.lowers.map((path) => {
+    const index = job.lowerIndexes?.[path];
+    if (index === undefined) return openDirectoryLayer(path, lowerOptions);
+    return openIndexedLayer(path, index, lowerOptions);
+  });
   const frozen = (job.frozen ?? []).map((place) => openUpperOf(job, place, { observe: true }));
   if (job.upper === undefined) return new Overlay({ ...shown, stack, frozen });
   if (job.work === undefined) {
