@@ -46,7 +46,14 @@ export function applyConfigChanges(
   if (changes.length === 0) return image;
   const { raw } = configOf(image);
   const draft: Draft = { ...(isJsonObject(raw["config"]) ? raw["config"] : {}) };
-  for (const change of changes) applyChange(draft, change);
+  for (const change of changes) {
+    try {
+      applyChange(draft, change);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      throw new EngineError(error.code, `Cannot apply "${change.name}": ${error.message}`);
+    }
+  }
   // An image's CMD is meant for its own ENTRYPOINT, not for the new one.
   const names = new Set(changes.map(({ name }) => name));
   if (names.has("ENTRYPOINT") && !names.has("CMD")) delete draft["Cmd"];
@@ -136,26 +143,29 @@ function addKeys(draft: Draft, field: string, keys: readonly string[]): void {
   draft[field] = { ...objectOf(draft, field), ...Object.fromEntries(keys.map((key) => [key, {}])) };
 }
 
-/** `80`, `80-90/udp`; an address and a host's port before it are dropped, as docker does. */
-function portsOf(word: string): string[] {
+/**
+ * `80`, `80-90/udp`; an address and a host's port before it are dropped, as docker does. Throws
+ * EngineError INVALID_ARGUMENT that says what is wrong, and not where.
+ */
+export function portsOf(word: string): string[] {
   const container = word.slice(word.lastIndexOf(":") + 1);
   const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(container);
   const first = Number(match?.[1]);
   const last = Number(match?.[2] ?? match?.[1]);
   if (match === null || first > last || last > 65_535) {
-    throw refusal(`EXPOSE ${word}`, `invalid containerPort: ${word}`);
+    throw new EngineError("INVALID_ARGUMENT", `invalid containerPort: ${word}`);
   }
   const protocol = match[3]?.toLowerCase() ?? "tcp";
   return Array.from({ length: last - first + 1 }, (_, n) => `${first + n}/${protocol}`);
 }
 
-/** A number up to 64, or a name that a signal may have (moby's signal.ParseSignal). */
-function checkedSignal(text: string): string {
+/** A number up to 64, or a name that a signal may have (moby's signal.ParseSignal). Throws as portsOf. */
+export function checkedSignal(text: string): string {
   const isKnown = /^\d+$/.test(text)
     ? Number(text) >= 1 && Number(text) <= 64
     : /^(SIG)?(RT(MIN|MAX)([+-]\d{1,2})?|[A-Z][A-Z0-9]*)$/i.test(text);
   if (isKnown) return text;
-  throw refusal(`STOPSIGNAL ${text}`, `invalid signal: ${text}`);
+  throw new EngineError("INVALID_ARGUMENT", `invalid signal: ${text}`);
 }
 
 /** docker's field, without what has its default. */
@@ -172,8 +182,4 @@ export function healthcheckJson(check: HealthcheckChange): JsonObject {
     value === undefined ? [] : [[name, value] as const],
   );
   return Object.fromEntries<JsonValue>(entries);
-}
-
-function refusal(instruction: string, state: string): EngineError {
-  return new EngineError("INVALID_ARGUMENT", `Cannot apply "${instruction}": ${state}`);
 }

@@ -5,7 +5,9 @@ export {
   applyConfigChanges,
   type ConfigChange,
   changedEnv,
+  checkedSignal,
   healthcheckJson,
+  portsOf,
 } from "./config-change.js";
 export * from "./image.js";
 export type * from "./image-target.js";

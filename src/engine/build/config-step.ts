@@ -12,7 +12,8 @@ import {
   SyntaxFault,
   type TextInstruction,
 } from "../../dockerfile/index.js";
-import { changedEnv, healthcheckJson } from "../../image/index.js";
+import { EngineError } from "../../errors.js";
+import { changedEnv, checkedSignal, healthcheckJson, portsOf } from "../../image/index.js";
 import { isJsonObject } from "../../oci/index.js";
 import type { StageState } from "./stage-state.js";
 
@@ -145,29 +146,24 @@ function addKeys(
   };
 }
 
-/** `80`, `80-90/udp`; an address and a host port before it are dropped, as docker does. */
 function exposePorts(state: StageState, words: readonly string[]): void {
-  const ports = words.flatMap((word) => {
-    const last = word.slice(word.lastIndexOf(":") + 1);
-    const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(last);
-    const first = Number(match?.[1]);
-    const end = Number(match?.[2] ?? match?.[1]);
-    if (match === null || first > end || end > 65_535) {
-      throw new SyntaxFault(`invalid containerPort: ${word}`);
-    }
-    const protocol = match[3]?.toLowerCase() ?? "tcp";
-    return Array.from({ length: end - first + 1 }, (_, n) => `${first + n}/${protocol}`);
-  });
+  const ports = checked(() => words.flatMap(portsOf));
   addKeys(state, "ExposedPorts", ports);
   state.note(`EXPOSE [${ports.join(" ")}]`);
 }
 
-function setStopSignal(state: StageState, signal: string): void {
-  const number = Number(signal);
-  const isKnown = /^\d+$/.test(signal)
-    ? number >= 1 && number <= 64
-    : /^(SIG)?(RT(MIN|MAX)([+-]\d{1,2})?|[A-Z][A-Z0-9]*)$/i.test(signal);
-  if (!isKnown) throw new SyntaxFault(`invalid signal: ${signal}`);
+function setStopSignal(state: StageState, text: string): void {
+  const signal = checked(() => checkedSignal(text));
   state.config["StopSignal"] = signal;
   state.note(`STOPSIGNAL ${signal}`);
+}
+
+/** What image/ refuses is a fault of the line. */
+function checked<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof EngineError) throw new SyntaxFault(error.message);
+    throw error;
+  }
 }
