@@ -53,6 +53,7 @@ export function parseCopy(
     parents: flags.is("parents"),
     exclude: flags.list("exclude"),
     checksum: flags.text("checksum"),
+    keepGit: flags.is("keep-git-dir"),
     unpack: unpack === undefined ? undefined : unpack === "true",
   };
 }

@@ -48,6 +48,8 @@ export interface CopyInstruction extends Placed {
   readonly parents: boolean;
   readonly exclude: readonly string[];
   readonly checksum: string | undefined;
+  /** --keep-git-dir. */
+  readonly keepGit: boolean;
   /** ADD's --unpack; undefined leaves it to what the source is. */
   readonly unpack: boolean | undefined;
 }

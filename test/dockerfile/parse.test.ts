@@ -129,6 +129,7 @@ const copy = {
   parents: false,
   exclude: [],
   checksum: undefined,
+  keepGit: false,
   unpack: undefined,
 };
 
@@ -170,6 +171,7 @@ test("parseDockerfile: flags of RUN, COPY and ADD", () => {
     sources: ["a b"],
     destination: "c",
     checksum: "sha256:00",
+    keepGit: true,
     unpack: false,
   });
 });

@@ -2,73 +2,19 @@
 // reproducible results, outputs, and that nothing is left behind.
 
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import {
-  type BuildRequest,
-  type BuildResult,
-  build,
-  images,
-  pruneBuilds,
-} from "../../src/engine/index.js";
-import { Store } from "../../src/store/index.js";
+import { type BuildRequest, build, images, pruneBuilds } from "../../src/engine/index.js";
+import { BUSYBOX, prepare, SHELL, Yard } from "./build-yard.js";
 import { missing, needsRoot, run } from "./run-program.js";
 import { expectSound } from "./sound-store.js";
-import { mountPointsBelow, Workplace } from "./workplace.js";
 
-const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path)) ?? "";
-const SHELL = 'SHELL ["/busybox", "sh", "-c"]';
 const options = {
   skip: needsRoot || missing("runc", "tar", "skopeo") || (BUSYBOX === "" && "no busybox"),
   timeout: 180_000,
 };
-
-/** A store with a context directory, built from in this process. */
-class Yard implements AsyncDisposable {
-  readonly place = new Workplace();
-  readonly context = this.place.directory("context");
-  readonly store = Store.open(this.place.store);
-
-  write(name: string, text: string): void {
-    writeFileSync(join(this.context, name), text);
-  }
-
-  async build(dockerfile: string, more: Partial<BuildRequest> = {}): Promise<BuildResult> {
-    const text = Readable.from([Buffer.from(dockerfile)]);
-    return await build(await this.store, { context: this.context, dockerfile: text, ...more });
-  }
-
-  /** The message of the refusal. */
-  async fault(dockerfile: string, more: Partial<BuildRequest> = {}): Promise<string> {
-    try {
-      await this.build(dockerfile, more);
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
-    return "no fault";
-  }
-
-  expectNothingLeft(): void {
-    deepStrictEqual(readdirSync(join(this.place.store, "tmp")), []);
-    deepStrictEqual(mountPointsBelow(this.place.store), []);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.place[Symbol.asyncDispose]();
-  }
-}
 
 const faults: readonly (readonly [string, RegExp])[] = [
   ["FROM scratch\nFOO bar", /^Dockerfile:2: unknown instruction: FOO in "FOO bar"$/],
@@ -153,17 +99,6 @@ test("build: refusals name file, line and text, and leave nothing", options, asy
   yard.expectNothingLeft();
   await expectSound(yard.place);
 });
-
-/** The context of all tests here. */
-function prepare(yard: Yard): void {
-  copyFileSync(BUSYBOX, join(yard.context, "busybox"));
-  mkdirSync(join(yard.context, "d/e"), { recursive: true });
-  for (const name of ["a.txt", "b.txt", "hidden", "d/e/f", "d/skipped"])
-    yard.write(name, `${name}\n`);
-  symlinkSync("/etc/passwd", join(yard.context, "out"));
-  symlinkSync("../../x", join(yard.context, "up"));
-  yard.write(".dockerignore", "hidden\n**/skipped\n");
-}
 
 const STEPS = `FROM scratch
 COPY busybox /

@@ -36,7 +36,8 @@ interface BuildFlags {
 
 const EXAMPLES = `
 Prints the image's ID. PATH is a directory; - reads an archive, or a Dockerfile alone, from
-standard input; a URL is fetched. What .dockerignore names is left out.
+standard input; a URL is fetched, one that ends in .git by git (URL#BRANCH:FOLDER).
+What .dockerignore names is left out.
 
 Examples:
   strata build -t site:1 .

@@ -1,4 +1,5 @@
-// What ADD can besides COPY: archives of the context are unpacked, addresses are fetched.
+// What ADD can besides COPY: archives of the context are unpacked, files and repositories of the
+// web are fetched.
 // https://docs.docker.com/reference/dockerfile/#add
 
 import { createHash } from "node:crypto";
@@ -18,6 +19,7 @@ import {
   type SourceRoot,
   selectSources,
 } from "./copy-source.js";
+import { fetchRepository, type GitAddress, parseGitAddress } from "./git-source.js";
 import { pieceName } from "./piece-name.js";
 
 /** A source that is ready to be put in its place. */
@@ -41,13 +43,16 @@ export async function addSources(
 ): Promise<AddedSource[]> {
   const added: AddedSource[] = [];
   for (const text of add.sources) {
+    const repository = parseGitAddress(text);
+    if (repository !== undefined) {
+      const source = await repositorySource(job, add, repository, opened);
+      added.push({ source, unpacked: false, isLocal: false });
+      continue;
+    }
     if (isWebAddress(text)) {
       const source = await fetchSource(job, add, text, opened);
       added.push({ source, unpacked: add.unpack === true, isLocal: false });
       continue;
-    }
-    if (/^(git@|git:\/\/|ssh:\/\/)/.test(text)) {
-      throw new SyntaxFault(`cannot add "${text}": repositories are not fetched`);
     }
     if (add.checksum !== undefined) {
       throw new SyntaxFault("checksum is only supported for HTTP(S) and Git sources");
@@ -95,6 +100,29 @@ async function* contentOf({ node }: SourceEntry): AsyncGenerator<Uint8Array> {
   } finally {
     file.close();
   }
+}
+
+/** The files of a repository, or of a folder of it. */
+async function repositorySource(
+  job: BuildJob,
+  add: CopyInstruction,
+  address: GitAddress,
+  opened: Disposable[],
+): Promise<CopySource> {
+  const { commit, folder } = await fetchRepository(address, {
+    directory: join(job.scratch.path, pieceName("repository")),
+    keepGit: add.keepGit,
+    signal: job.signal,
+  });
+  if (add.checksum !== undefined && !commit.startsWith(add.checksum)) {
+    throw new SyntaxFault(`expected checksum to match ${add.checksum}, got ${commit}`);
+  }
+  const tree = directoryTree(folder);
+  opened.push(tree);
+  const root: SourceRoot = { tree, context: undefined, title: "repository" };
+  const [source] = selectSources(root, ["/"], { parents: false, exclude: add.exclude });
+  if (source === undefined) throw new SyntaxFault("the repository is empty");
+  return source;
 }
 
 async function fetchSource(

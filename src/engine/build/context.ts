@@ -1,5 +1,5 @@
 // What a build is made from: a directory, or an archive or a Dockerfile that comes as a stream or
-// from the web; with its Dockerfile and its .dockerignore.
+// from the web, or a repository; with its Dockerfile and its .dockerignore.
 
 import { mkdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
@@ -14,6 +14,7 @@ import type { ScratchDirectory, Store } from "../../store/index.js";
 import { decompress } from "../../tar/compression.js";
 import { beginsAsArchive } from "./archive.js";
 import { FileDigests } from "./file-digests.js";
+import { fetchRepository, parseGitAddress } from "./git-source.js";
 import type { BuildRequest } from "./request.js";
 
 /** Files to copy from, and the text to build by. Dispose of it. */
@@ -36,10 +37,18 @@ export async function openContext(
   scratch: ScratchDirectory,
 ): Promise<BuildContext> {
   const { context } = request;
+  const repository = typeof context === "string" ? parseGitAddress(context) : undefined;
+  if (repository !== undefined) {
+    const { folder } = await fetchRepository(repository, {
+      directory: join(scratch.path, "context"),
+      keepGit: request.buildArgs?.["BUILDKIT_CONTEXT_KEEP_GIT_DIR"] === "1",
+      signal: request.signal,
+    });
+    return await contextOf(store, folder, await dockerfileFor(request, folder, folder), "once");
+  }
   if (typeof context === "string" && !isWebAddress(context)) {
-    refuseRepository(context);
     const directory = await directoryAt(context);
-    return await contextOf(store, directory, await dockerfileFor(request, directory));
+    return await contextOf(store, directory, await dockerfileFor(request, directory), "again");
   }
   if (context === request.dockerfile) {
     throw new EngineError(
@@ -64,10 +73,12 @@ async function fromStream(
   const peeked = await beginsAsArchive(source as AsyncIterable<Uint8Array>);
   if (peeked.isArchive) {
     await applyTarOnto(decompress(peeked.source), directory);
-    return await contextOf(store, directory, await dockerfileFor(request, directory, directory));
+    const found = await dockerfileFor(request, directory, directory);
+    return await contextOf(store, directory, found, "once");
   }
   const text = textOfDockerfile(await collected(peeked.source), DEFAULT_NAME);
-  return await contextOf(store, directory, { text, file: DEFAULT_NAME, ignoreFile: undefined });
+  const found = { text, file: DEFAULT_NAME, ignoreFile: undefined };
+  return await contextOf(store, directory, found, "once");
 }
 
 async function collected(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
@@ -144,21 +155,14 @@ async function directoryAt(path: string): Promise<string> {
   );
 }
 
-function refuseRepository(context: string): void {
-  if (!/^(git@|git:\/\/|ssh:\/\/|github\.com\/)/.test(context)) return;
-  throw new EngineError(
-    "UNSUPPORTED",
-    `Cannot build "${context}": repositories are not fetched; clone it and build the directory`,
-  );
-}
-
 async function contextOf(
   store: Store,
   directory: string,
   found: FoundDockerfile,
+  used: "once" | "again",
 ): Promise<BuildContext> {
   const ignore = await ignoreRules(directory, found.ignoreFile);
-  const digests = await FileDigests.open(store.buildCache, directory);
+  const digests = await FileDigests.open(store.buildCache, directory, used);
   const tree = directoryTree(directory);
   return {
     directory,

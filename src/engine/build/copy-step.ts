@@ -64,9 +64,19 @@ export class CopyStep implements Step, AsyncDisposable {
 
   /** What the instruction itself says, and the files below. */
   #ownKey(): string {
-    const { name, chown, chmod, parents, exclude, heredocs, unpack } = this.#copy;
+    const { name, chown, chmod, parents, exclude, heredocs, unpack, keepGit } = this.#copy;
     return keyOf(
-      ...[this.#state.key, name, this.#destination, chown, chmod, parents, exclude, unpack],
+      ...[
+        this.#state.key,
+        name,
+        this.#destination,
+        chown,
+        chmod,
+        parents,
+        exclude,
+        unpack,
+        keepGit,
+      ],
       heredocs.map((heredoc) => [heredoc.name, heredoc.content]),
       this.#job.latestSec,
     );

@@ -27,7 +27,7 @@ interface Remembered {
 /** The digests of one context. */
 export class FileDigests {
   readonly #cache: BuildCache;
-  readonly #name: string;
+  readonly #name: string | undefined;
   readonly #known: Map<LayerPath, Remembered>;
   readonly #buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #changed = false;
@@ -36,14 +36,23 @@ export class FileDigests {
   files = 0;
   filesRead = 0;
 
-  private constructor(cache: BuildCache, name: string, known: Map<LayerPath, Remembered>) {
+  private constructor(
+    cache: BuildCache,
+    name: string | undefined,
+    known: Map<LayerPath, Remembered>,
+  ) {
     this.#cache = cache;
     this.#name = name;
     this.#known = known;
   }
 
-  /** Of the context in this directory (absolute). */
-  static async open(cache: BuildCache, directory: string): Promise<FileDigests> {
+  /** Of the context in this directory (absolute). One that is used "once" is not remembered. */
+  static async open(
+    cache: BuildCache,
+    directory: string,
+    used: "once" | "again",
+  ): Promise<FileDigests> {
+    if (used === "once") return new FileDigests(cache, undefined, new Map());
     const name = hexOf(digestOf(directory));
     const bytes = await cache.readContext(name);
     return new FileDigests(cache, name, parse(bytes?.toString("latin1") ?? ""));
@@ -91,7 +100,7 @@ export class FileDigests {
 
   /** Remembers what was found out. */
   async save(): Promise<void> {
-    if (!this.#changed) return;
+    if (!this.#changed || this.#name === undefined) return;
     const records = [...this.#known]
       .filter(([, { age }]) => age <= OLDEST)
       .map(([path, { identity, digest, age }]) => `${identity} ${digest} ${age}\0${path}\0`);

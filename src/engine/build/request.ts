@@ -20,7 +20,7 @@ export interface BuildOutput {
 }
 
 export interface BuildRequest {
-  /** A directory, a URL of an archive or Dockerfile, or a stream of one of these. */
+  /** A directory, a URL of an archive, Dockerfile or git repository, or a stream of an archive or Dockerfile. */
   readonly context: string | Readable;
   /** A path, from the working directory; or a stream. The context's "Dockerfile" unless given. */
   readonly dockerfile?: string | Readable;
