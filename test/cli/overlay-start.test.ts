@@ -28,7 +28,7 @@ test("strata-overlay: the session's thread loads layers, and nothing of archives
   const loaded = loadedBy("fuse/mount/session-thread.js");
   ok(loaded.has("layer/open-upper.js"));
   deepStrictEqual(
-    [...loaded].filter((path) => /^(tar|store|image|engine)\/|^layer\/(index|apply)/.test(path)),
+    [...loaded].filter((path) => /^(tar|store|image|engine)\/|^layer\/(index\.|apply)/.test(path)),
     [],
   );
 });
