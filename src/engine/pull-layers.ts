@@ -1,15 +1,15 @@
 // The layers of a remote image: three downloads at once, in the order of the stack, while those that
-// are there are unpacked, base first.
+// are there are unpacked, several at once. All of it becomes visible together.
 
 import { chainIds, type DiffId, type Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { checkDiffId } from "../image/index.js";
 import type { Descriptor } from "../oci/index.js";
 import type { Repository } from "../registry/index.js";
+import { Slots } from "../slots.js";
 import type { LayerBatch, Store } from "../store/index.js";
 import { FirstFailure } from "./first-failure.js";
 import type { RemoteImage } from "./pull-documents.js";
-import { Slots } from "./slots.js";
 import { type LayerState, type OnTransfer, PARALLEL_LAYERS } from "./transfer.js";
 
 /** True when the store has this very image, checked when it came in, with all its layers unpacked. */
@@ -36,26 +36,34 @@ export async function pullLayers(
   const known = await knownPairs(store);
   const failure = new FirstFailure(() => repository.session[Symbol.dispose]());
   const tell = teller(onEvent);
+  await using batch = await store.layers.batch();
   const blobs = new Map(image.manifest.layers.map((layer) => [layer.digest, layer]));
   for (const layer of blobs.values()) tell(layer, "waiting", 0);
   const slots = new Slots(PARALLEL_LAYERS);
   const downloads = new Map(
     [...blobs].map(([digest, layer]) => [
       digest,
-      failure.watch(() => slots.run(() => download(store, repository, layer, tell))),
+      failure.watch(() => slots.run(() => download(batch, repository, layer, tell))),
     ]),
   );
-  const unpacking = failure.watch(async () => {
-    await using batch = await store.layers.batch();
+  const unpacking: Promise<void>[] = [];
+  const begun = failure.watch(async () => {
     for (const [n, layer] of image.manifest.layers.entries()) {
       const fresh = await downloads.get(layer.digest);
       const diffIds = image.diffIds.slice(0, n + 1);
-      const unpacked = await unpack(store, batch, layer, diffIds, known, tell);
-      tell(layer, fresh === true || unpacked ? "pulled" : "exists", layer.sizeBytes);
+      const unpack = await unpackerOf(store, batch, layer, diffIds, known, tell);
+      const task = failure.watch(async () => {
+        const unpacked = await unpack();
+        tell(layer, fresh === true || unpacked ? "pulled" : "exists", layer.sizeBytes);
+      });
+      // Its failure is thrown below; until then it is not unheard of.
+      task.catch(() => undefined);
+      unpacking.push(task);
     }
-    await batch.publish();
   });
-  await failure.all<unknown>([unpacking, ...downloads.values()]);
+  await failure.all<unknown>([begun, ...downloads.values()]);
+  await failure.all(unpacking);
+  await batch.publish();
 }
 
 type Tell = (layer: Descriptor, state: LayerState, doneBytes: number) => void;
@@ -67,24 +75,24 @@ function teller(onEvent: OnTransfer | undefined): Tell {
 
 /** True when the blob was not there. */
 async function download(
-  store: Store,
+  { blobs }: LayerBatch,
   repository: Repository,
   layer: Descriptor,
   tell: Tell,
 ): Promise<boolean> {
-  if (await hasBlob(store, layer)) return false;
+  if (await hasBlob(blobs, layer)) return false;
   tell(layer, "downloading", 0);
   const source = counted(repository.download(layer), (doneBytes) =>
     tell(layer, "downloading", doneBytes),
   );
-  await store.blobs.put(source, layer);
+  await blobs.put(source, layer);
   tell(layer, "downloaded", layer.sizeBytes);
   return true;
 }
 
-async function hasBlob(store: Store, layer: Descriptor): Promise<boolean> {
-  if (!(await store.blobs.has(layer.digest))) return false;
-  const sizeBytes = await store.blobs.size(layer.digest);
+async function hasBlob(blobs: LayerBatch["blobs"], layer: Descriptor): Promise<boolean> {
+  if (!(await blobs.has(layer.digest))) return false;
+  const sizeBytes = await blobs.size(layer.digest);
   if (sizeBytes === layer.sizeBytes) return true;
   throw new EngineError(
     "DATA_LOSS",
@@ -92,30 +100,36 @@ async function hasBlob(store: Store, layer: Descriptor): Promise<boolean> {
   );
 }
 
-/** True when the layer had to be unpacked. Either way its blob is the archive of its diff ID. */
-async function unpack(
+/**
+ * What is to be done for a layer whose blob is there: it begins when it is called, and is true when the layer had
+ * to be unpacked. After it the blob is known to be the archive of its diff ID.
+ */
+async function unpackerOf(
   store: Store,
   batch: LayerBatch,
   layer: Descriptor,
   diffIds: readonly DiffId[],
   known: ReadonlySet<string>,
   tell: Tell,
-): Promise<boolean> {
+): Promise<() => Promise<boolean>> {
   const diffId = diffIds.at(-1);
   const chainId = chainIds(diffIds).at(-1);
-  if (diffId === undefined || chainId === undefined) return false;
+  if (diffId === undefined || chainId === undefined) return async () => false;
   if (await store.layers.has(chainId)) {
-    if (!known.has(pairOf(layer.digest, diffId))) await checkDiffId(store, layer.digest, diffId);
-    return false;
+    return async () => {
+      if (!known.has(pairOf(layer.digest, diffId))) await checkDiffId(batch, layer.digest, diffId);
+      return false;
+    };
   }
-  return await batch.add({
-    diffIds,
-    open: () => store.blobs.stream(layer.digest),
-    blob: layer.digest,
-    progress: (_, readBytes) => {
-      if (readBytes !== undefined) tell(layer, "unpacking", readBytes);
-    },
-  });
+  return () =>
+    batch.add({
+      diffIds,
+      open: () => batch.blobs.stream(layer.digest),
+      blob: layer.digest,
+      progress: (_, readBytes) => {
+        if (readBytes !== undefined) tell(layer, "unpacking", readBytes);
+      },
+    });
 }
 
 /** Blobs that are known to be the archives of diff IDs: those of the images that are in the store. */

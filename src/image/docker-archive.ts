@@ -16,7 +16,7 @@ import {
 } from "../oci/index.js";
 import { DETECT_BYTES, decompress, detect } from "../tar/compression.js";
 import { makeManifest } from "./changes.js";
-import type { ImageTarget, StoredBlob } from "./image-target.js";
+import type { BlobTarget, StoredBlob } from "./image-target.js";
 import type { OfferedImage } from "./load.js";
 import type { Members } from "./members.js";
 
@@ -25,7 +25,7 @@ const TITLE = "manifest.json";
 /** The images of a docker archive, their manifests and blobs stored in the target. Throws EngineError DATA_LOSS, INVALID_ARGUMENT. */
 export async function dockerImages(
   members: Members,
-  target: ImageTarget,
+  target: BlobTarget,
   manifestBytes: Uint8Array,
 ): Promise<OfferedImage[]> {
   const items = parseJson(manifestBytes, TITLE);
@@ -45,7 +45,7 @@ export async function dockerImages(
 
 async function imageOf(
   members: Members,
-  target: ImageTarget,
+  target: BlobTarget,
   fields: JsonFields,
 ): Promise<Descriptor> {
   const configName = fields.requiredString("Config");
@@ -79,7 +79,7 @@ async function need(members: Members, name: string): Promise<StoredBlob> {
 }
 
 /** The layer with its type by its first bytes; a packing without a type of its own is undone. */
-async function layerOf(target: ImageTarget, blob: StoredBlob): Promise<Descriptor> {
+async function layerOf(target: BlobTarget, blob: StoredBlob): Promise<Descriptor> {
   const compression = detect(await firstBytes(target, blob));
   switch (compression) {
     case "none":
@@ -94,7 +94,7 @@ async function layerOf(target: ImageTarget, blob: StoredBlob): Promise<Descripto
   }
 }
 
-async function firstBytes(target: ImageTarget, blob: StoredBlob): Promise<Uint8Array> {
+async function firstBytes(target: BlobTarget, blob: StoredBlob): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   for await (const chunk of target.blobs.stream(blob.digest)) {

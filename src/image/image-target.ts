@@ -22,8 +22,9 @@ export interface Expectation {
   readonly sizeBytes?: number;
 }
 
-/** Layers of one stack that are unpacked one by one and appear together; disposing of it removes what has not. */
-export interface LayersOnTheirWay extends AsyncDisposable {
+/** Blobs and layers that come in one by one and appear together; disposing of it removes what has not. */
+export interface LayersOnTheirWay extends BlobTarget, AsyncDisposable {
+  /** In the order of the stack; others may be under way still. */
   add(request: {
     readonly diffIds: readonly DiffId[];
     open(): AsyncIterable<Uint8Array>;
@@ -33,11 +34,8 @@ export interface LayersOnTheirWay extends AsyncDisposable {
   publish(): Promise<void>;
 }
 
-/** Where images go. Blobs that were put may be read back at once. */
-export interface ImageTarget {
-  readonly lock: {
-    acquire(mode: "shared" | "exclusive", options?: { readonly waitMs?: number }): Promise<Lease>;
-  };
+/** Where blobs go, and where they are read again at once. */
+export interface BlobTarget {
   readonly blobs: {
     has(digest: Digest): Promise<boolean>;
     size(digest: Digest): Promise<number>;
@@ -45,6 +43,13 @@ export interface ImageTarget {
     putBytes(bytes: Uint8Array, expected?: Expectation): Promise<StoredBlob>;
     stream(digest: Digest, options?: { readonly verify?: boolean }): AsyncIterable<Uint8Array>;
     readBytes(digest: Digest, limitBytes: number): Promise<Uint8Array>;
+  };
+}
+
+/** Where images go. */
+export interface ImageTarget extends BlobTarget {
+  readonly lock: {
+    acquire(mode: "shared" | "exclusive", options?: { readonly waitMs?: number }): Promise<Lease>;
   };
   readonly references: {
     set(reference: Reference, descriptor: Descriptor): Promise<void>;

@@ -14,7 +14,7 @@ import { decompress } from "../tar/compression.js";
 import { appendLayer, emptyImage, layerDescriptor } from "./changes.js";
 import { applyConfigChanges, type ConfigChange } from "./config-change.js";
 import type { ImageDocuments } from "./image.js";
-import type { ImageTarget } from "./image-target.js";
+import type { BlobTarget, ImageTarget } from "./image-target.js";
 import { collectAfterFailure } from "./load.js";
 import { type UnpackedBytes, validateImage, verifyImage } from "./verify.js";
 
@@ -34,7 +34,7 @@ export interface ImportOptions {
 }
 
 /** Stores an image's documents; its layers' blobs must be there. Hold the store's lock shared until it has a name. */
-export async function putImage(target: ImageTarget, image: ImageDocuments): Promise<Descriptor> {
+export async function putImage(target: BlobTarget, image: ImageDocuments): Promise<Descriptor> {
   validateImage(image);
   await target.blobs.putBytes(image.rawConfig);
   const manifest = await target.blobs.putBytes(image.rawManifest);
@@ -59,8 +59,9 @@ export async function importRootfs(
   try {
     await using _lease = await target.lock.acquire("shared");
     const { latestSec } = options;
+    await using batch = await target.layers.batch();
     const archive = decompress(source);
-    const blob = await target.blobs.put(
+    const blob = await batch.blobs.put(
       latestSec === undefined ? archive : clampTimes(archive, latestSec),
     );
     const image = appendLayer(base, {
@@ -70,8 +71,9 @@ export async function importRootfs(
       created,
       comment: options.message ?? "Imported from -",
     });
-    const descriptor = await putImage(target, image);
-    const id = await verifyImage(target, descriptor, options.onUnpack);
+    const descriptor = await putImage(batch, image);
+    const id = await verifyImage(target, batch, descriptor, options.onUnpack);
+    await batch.publish();
     if (options.reference === undefined) await target.references.keep(descriptor);
     else await target.references.set(options.reference, descriptor);
     return { id, descriptor };

@@ -17,7 +17,7 @@ import {
 } from "../oci/index.js";
 import { decompress } from "../tar/compression.js";
 import { documentBytes, layerDescriptor, makeManifest } from "./changes.js";
-import type { ImageTarget, StoredBlob } from "./image-target.js";
+import type { BlobTarget, StoredBlob } from "./image-target.js";
 import type { OfferedImage } from "./load.js";
 import { type Members, MOST_LEGACY_LAYERS } from "./members.js";
 
@@ -35,7 +35,7 @@ interface LegacyLayer {
 /** The images of an old archive, stored in the target: those with names, and tops without. Throws EngineError DATA_LOSS. */
 export async function legacyImages(
   members: Members,
-  target: ImageTarget,
+  target: BlobTarget,
   repositories: Uint8Array | undefined,
 ): Promise<OfferedImage[]> {
   const layers = new Map<string, LegacyLayer>();
@@ -99,14 +99,14 @@ function chainTo(layers: ReadonlyMap<string, LegacyLayer>, top: string): LegacyL
 }
 
 /** Uncompressed, whatever the archive has: its digest is the diff ID. */
-async function storeLayer(members: Members, target: ImageTarget, id: string): Promise<StoredBlob> {
+async function storeLayer(members: Members, target: BlobTarget, id: string): Promise<StoredBlob> {
   const blob = await members.blob(`${id}/layer.tar`);
   if (blob === undefined) throw damaged(`"${id}/layer.tar" is missing`);
   return await target.blobs.put(decompress(target.blobs.stream(blob.digest)));
 }
 
 async function putLegacyImage(
-  target: ImageTarget,
+  target: BlobTarget,
   chain: readonly LegacyLayer[],
   blobs: readonly StoredBlob[],
 ): Promise<Descriptor> {

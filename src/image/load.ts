@@ -8,7 +8,7 @@ import { EngineError } from "../errors.js";
 import { hasCode } from "../node-errors.js";
 import { type Descriptor, familiarReference, type Platform, type Reference } from "../oci/index.js";
 import { dockerImages } from "./docker-archive.js";
-import type { ImageTarget } from "./image-target.js";
+import type { BlobTarget, ImageTarget } from "./image-target.js";
 import { legacyImages } from "./legacy-archive.js";
 import { directoryMembers, type MemberProgress, type Members, storeArchive } from "./members.js";
 import { layoutImages } from "./oci-layout.js";
@@ -52,12 +52,14 @@ export async function load(
 ): Promise<LoadedImage[]> {
   try {
     await using _lease = await target.lock.acquire("shared");
-    const members = await membersOf(source, target, options.onMember);
+    await using batch = await target.layers.batch();
+    const members = await membersOf(source, batch, options.onMember);
     const loaded: LoadedImage[] = [];
-    for (const offered of await offeredImages(members, target, options)) {
-      const id = await verifyImage(target, offered.descriptor, options.onUnpack);
+    for (const offered of await offeredImages(members, batch, options)) {
+      const id = await verifyImage(target, batch, offered.descriptor, options.onUnpack);
       loaded.push({ ...offered, id, names: offered.references.map(familiarReference) });
     }
+    await batch.publish();
     for (const { descriptor, references } of loaded) {
       if (references.length === 0) await target.references.keep(descriptor);
       for (const reference of references) await target.references.set(reference, descriptor);
@@ -80,7 +82,7 @@ export async function collectAfterFailure(target: ImageTarget): Promise<void> {
 
 async function membersOf(
   source: AsyncIterable<Uint8Array> | string,
-  target: ImageTarget,
+  target: BlobTarget,
   progress: MemberProgress | undefined,
 ): Promise<Members> {
   if (typeof source !== "string") return await storeArchive(source, target, progress);
@@ -99,7 +101,7 @@ async function membersOf(
 /** An archive may be both (docker save since 25): the OCI layout says more, so it is asked first. */
 async function offeredImages(
   members: Members,
-  target: ImageTarget,
+  target: BlobTarget,
   options: LoadOptions,
 ): Promise<OfferedImage[]> {
   const index = await members.document("index.json");

@@ -7,7 +7,7 @@ import { type Digest, parseDigest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { hasCode } from "../node-errors.js";
 import { DOCUMENT_LIMIT_BYTES } from "../oci/index.js";
-import type { ImageTarget, StoredBlob } from "./image-target.js";
+import type { BlobTarget, StoredBlob } from "./image-target.js";
 import { readArchive } from "./outer-archive.js";
 
 /** Called as members are stored. */
@@ -47,7 +47,7 @@ function promisedDigest(name: string): Digest | undefined {
  */
 export async function storeArchive(
   source: AsyncIterable<Uint8Array>,
-  target: ImageTarget,
+  target: BlobTarget,
   progress?: MemberProgress,
 ): Promise<Members> {
   const documents = new Map<string, Uint8Array>();
@@ -127,7 +127,7 @@ async function* counted(
 /** The members of a directory: an OCI layout, or a docker archive that was extracted. */
 export async function directoryMembers(
   directory: string,
-  target: ImageTarget,
+  target: BlobTarget,
   progress?: MemberProgress,
 ): Promise<Members> {
   const root = await realpath(directory);

@@ -18,7 +18,7 @@ import {
   parseManifest,
   type Reference,
 } from "../oci/index.js";
-import type { ImageTarget } from "./image-target.js";
+import type { BlobTarget } from "./image-target.js";
 import type { OfferedImage } from "./load.js";
 import type { Members } from "./members.js";
 
@@ -28,7 +28,7 @@ const DEEPEST_INDEX = 4;
 /** The images of a layout, all their blobs stored in the target. Throws EngineError DATA_LOSS, UNSUPPORTED, NOT_FOUND. */
 export async function layoutImages(
   members: Members,
-  target: ImageTarget,
+  target: BlobTarget,
   indexBytes: Uint8Array,
   platform: Platform | undefined,
 ): Promise<OfferedImage[]> {
@@ -63,7 +63,7 @@ async function checkLayout(members: Members): Promise<void> {
 /** Follows indexes to a manifest and stores everything that it names. */
 async function imageOf(
   members: Members,
-  target: ImageTarget,
+  target: BlobTarget,
   descriptor: Descriptor,
   platform: Platform | undefined,
   depth: number,
@@ -100,7 +100,7 @@ function choose(index: Index, platform: Platform | undefined): Descriptor | unde
 
 async function readDocument(
   members: Members,
-  target: ImageTarget,
+  target: BlobTarget,
   descriptor: Descriptor,
 ): Promise<unknown> {
   await need(members, target, descriptor);
@@ -109,7 +109,7 @@ async function readDocument(
 }
 
 /** The blob is a member of the archive, and of the size that was said. */
-async function need(members: Members, target: ImageTarget, descriptor: Descriptor): Promise<void> {
+async function need(members: Members, target: BlobTarget, descriptor: Descriptor): Promise<void> {
   const { digest, sizeBytes } = descriptor;
   const blob = await members.blob(`blobs/sha256/${hexOf(digest)}`);
   // An archive may leave out what the receiver has (docker does for layers it shares).

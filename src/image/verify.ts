@@ -13,7 +13,7 @@ import {
 } from "../oci/index.js";
 import { decompress } from "../tar/compression.js";
 import { configOf, type ImageDocuments, imageIdOf, manifestOf } from "./image.js";
-import type { ImageTarget } from "./image-target.js";
+import type { BlobTarget, ImageTarget, LayersOnTheirWay } from "./image-target.js";
 
 /** Called with the layer (base is 0), their number, and the archive bytes unpacked so far. */
 export type UnpackedBytes = (layer: number, layers: number, doneBytes: number) => void;
@@ -38,52 +38,57 @@ export function validateImage(image: ImageDocuments): void {
   }
 }
 
-/** Checks a stored image to its last byte, and leaves its layers unpacked. Returns the image ID. Throws as validateImage, NOT_FOUND for missing blobs. */
+/** Checks an image of a batch to its last byte, and unpacks its layers there. Returns the image ID. Throws as validateImage, NOT_FOUND for missing blobs. */
 export async function verifyImage(
-  target: ImageTarget,
+  { layers }: Pick<ImageTarget, "layers">,
+  batch: LayersOnTheirWay,
   descriptor: Descriptor,
   progress?: UnpackedBytes,
 ): Promise<Digest> {
-  const rawManifest = await target.blobs.readBytes(descriptor.digest, DOCUMENT_LIMIT_BYTES);
+  const { blobs } = batch;
+  const rawManifest = await blobs.readBytes(descriptor.digest, DOCUMENT_LIMIT_BYTES);
   const title = descriptor.digest;
   const manifest = parseManifest(parseJson(rawManifest, title), title);
   const id = manifest.config.digest;
-  const rawConfig = await target.blobs.readBytes(id, DOCUMENT_LIMIT_BYTES);
+  const rawConfig = await blobs.readBytes(id, DOCUMENT_LIMIT_BYTES);
   validateImage({ rawManifest, rawConfig });
   const { diffIds } = parseImageConfig(parseJson(rawConfig, id), id);
   const chain = chainIds(diffIds);
-  await using batch = await target.layers.batch();
+  const unpacking: Promise<unknown>[] = [];
   for (const [n, layer] of manifest.layers.entries()) {
-    const sizeBytes = await target.blobs.size(layer.digest);
+    const sizeBytes = await blobs.size(layer.digest);
     if (sizeBytes !== layer.sizeBytes) {
       throw damaged(layer.digest, `it has ${sizeBytes} bytes instead of ${layer.sizeBytes}`);
     }
     const diffId = diffIds[n];
     const chainId = chain[n];
     if (diffId === undefined || chainId === undefined) continue;
-    if (await target.layers.has(chainId)) await checkDiffId(target, layer.digest, diffId);
+    if (await layers.has(chainId)) await checkDiffId(batch, layer.digest, diffId);
     else {
-      await batch.add({
+      const adding = batch.add({
         diffIds: diffIds.slice(0, n + 1),
-        open: () => target.blobs.stream(layer.digest),
+        open: () => blobs.stream(layer.digest),
         blob: layer.digest,
         progress: (doneBytes) => progress?.(n, chain.length, doneBytes),
       });
+      // Its failure is thrown below; until then it is not unheard of.
+      adding.catch(() => undefined);
+      unpacking.push(adding);
     }
   }
-  await batch.publish();
+  await Promise.all(unpacking);
   return id;
 }
 
 /** A layer that is unpacked already may have come from another blob than this one. Throws EngineError DATA_LOSS when it has. */
 export async function checkDiffId(
-  target: ImageTarget,
+  { blobs }: BlobTarget,
   blob: Digest,
   diffId: DiffId,
 ): Promise<void> {
   if (blob === diffId) return;
   const hash = createHash("sha256");
-  for await (const chunk of decompress(target.blobs.stream(blob))) hash.update(chunk);
+  for await (const chunk of decompress(blobs.stream(blob))) hash.update(chunk);
   const actual = `sha256:${hash.digest("hex")}`;
   if (actual !== diffId) throw damaged(blob, `it has the diff ID ${actual} instead of ${diffId}`);
 }

@@ -51,6 +51,8 @@ type Pending =
       /** Made by us: it has no attributes that would have to go. */
       readonly fresh: boolean;
     }
+  /** We made it and no member describes it. */
+  | { readonly kind: "implied"; readonly fresh: boolean }
   /** It was there before and no member describes it: what we do in it is not to show. */
   | { readonly kind: "times"; readonly times: Times };
 
@@ -98,14 +100,13 @@ export class ApplyDirectories {
   describe(path: LayerPath, attributes: Attributes): void {
     const fresh = path !== "" && this.#make(this.need(parentOf(path)), baseOf(path), path, true);
     const before = this.#pending.get(path);
-    const untouched = fresh || (before?.kind === "attributes" && before.fresh);
+    const untouched = fresh || (before !== undefined && before.kind !== "times" && before.fresh);
     this.#pending.set(path, { kind: "attributes", attributes, fresh: untouched });
   }
 
   /** The root of a fresh layer; a member may still say otherwise. */
   describeRootAsImplied(): void {
-    const attributes = this.#attributesOfImplied(ROOT_PATH);
-    this.#pending.set(ROOT_PATH, { kind: "attributes", attributes, fresh: false });
+    this.#pending.set(ROOT_PATH, { kind: "implied", fresh: false });
   }
 
   /** The directory was removed, or is about to be: nothing below it is known any more. */
@@ -130,8 +131,13 @@ export class ApplyDirectories {
 
   #finishOne(path: LayerPath, pending: Pending): void {
     const fd = this.need(path);
-    if (pending.kind === "times") futimens(fd, pending.times);
-    else this.#attributes.directory(fd, path, pending.attributes, pending.fresh);
+    if (pending.kind === "times") {
+      futimens(fd, pending.times);
+      return;
+    }
+    const attributes =
+      pending.kind === "implied" ? this.#attributesOfImplied(path) : pending.attributes;
+    this.#attributes.directory(fd, path, attributes, pending.fresh);
   }
 
   /** Docker makes such directories root's, too. */
@@ -166,8 +172,7 @@ export class ApplyDirectories {
       if (next === undefined) {
         if (!make) return undefined;
         this.#make(fd, name, at, false);
-        const attributes = this.#attributesOfImplied(at);
-        this.#pending.set(at, { kind: "attributes", attributes, fresh: true });
+        this.#pending.set(at, { kind: "implied", fresh: true });
         next = openAt(fd, name, DIRECTORY);
       } else if (!this.#pending.has(at)) {
         this.#pending.set(at, { kind: "times", times: statFd(next) });

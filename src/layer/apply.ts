@@ -40,6 +40,8 @@ export interface ApplyOptions {
   readonly ownership?: Ownership;
   /** What directories without a member (the root too) are to be, as the layers below know it. */
   readonly impliedDirectory?: ImpliedDirectory;
+  /** Waited for, once all members are in the tree, before `impliedDirectory` is asked anything. */
+  readonly beforeImplied?: () => Promise<void>;
 }
 
 /** What was applied. */
@@ -114,6 +116,7 @@ async function apply(
     if (!(error instanceof TarError)) throw error;
     throw new EngineError("DATA_LOSS", error.message, { cause: error });
   }
+  await options.beforeImplied?.();
   tree.finish();
   const { diffId, sizeBytes } = tally.result();
   const skippedXattrs = tree.attributes.skipped;

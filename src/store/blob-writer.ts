@@ -1,20 +1,20 @@
-// One blob on its way in: a file in tmp/ that becomes a blob by a rename once its bytes are all
-// there, checked and synced. Whatever goes wrong before that leaves nothing.
+// One blob on its way in: a file in tmp/ that is handed on once its bytes are all there and checked.
+// Whatever goes wrong before that leaves nothing. How it becomes durable is the business of who keeps it.
 
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { assert } from "../assert.js";
-import { type Digest, hexOf } from "../digest.js";
+import type { Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { asFsError } from "../node-errors.js";
 import { beginWriteBack } from "../sys/index.js";
-import { syncDirectory } from "./durable.js";
 import type { HeldLock } from "./lock-file.js";
 import { scratchPath } from "./scratch-name.js";
 
 /** The disk begins with pieces of this size, while the rest is still to come. */
 const WRITE_BACK_BYTES = 16 << 20;
+/** Each write is a journey to another thread and back: small chunks go together. */
+const GATHERED_BYTES = 1 << 20;
 
 /** What the sender says of a blob; what is absent is not checked. */
 export interface BlobExpectation {
@@ -30,52 +30,57 @@ export interface WriterOptions {
    */
   readonly digest?: "computed" | "given";
   /**
-   * "later": the caller syncs the whole file system (LayerStore.adopt does) before anything points at
-   * the blob. "commit" is the default.
+   * "later": the blob gets its name unsynced, and the caller syncs the whole file system (LayerStore.adopt does)
+   * before anything points at it. For blobs that a later command makes anew rather than trusts. "commit" is the default.
    */
   readonly sync?: "commit" | "later";
 }
 
+/** Takes over a whole blob: its file in tmp/, open, and its digest. The file is its own from then on. */
+export type KeepBlob = (aside: string, digest: Digest, handle: FileHandle) => Promise<void>;
+
 /** Writes go in order; then commit() or abort(), of which the first call counts. */
 export class BlobWriter implements AsyncDisposable {
-  readonly #directory: string;
   readonly #aside: string;
   readonly #lock: HeldLock;
   readonly #hash: Hash | undefined;
-  readonly #syncsLater: boolean;
+  readonly #keep: KeepBlob;
   #handle: FileHandle | undefined;
   #sizeBytes = 0;
   /** So much is on its way to the disk already. */
   #begunBytes = 0;
+  #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  /** The chunks that are being written, while the next ones are gathered. */
+  #writing: Promise<void> | undefined;
+  #isKept = false;
 
   private constructor(
-    directory: string,
     aside: string,
     lock: HeldLock,
     handle: FileHandle,
     hash: Hash | undefined,
-    syncsLater: boolean,
+    keep: KeepBlob,
   ) {
-    this.#directory = directory;
     this.#aside = aside;
     this.#lock = lock;
     this.#handle = handle;
     this.#hash = hash;
-    this.#syncsLater = syncsLater;
+    this.#keep = keep;
   }
 
   /** For BlobStore.writer(): takes over `lock`. */
   static async open(
-    directory: string,
     tmp: string,
     lock: HeldLock,
+    keep: KeepBlob,
     options: WriterOptions,
   ): Promise<BlobWriter> {
     const aside = scratchPath(tmp, "blob");
     const hash = options.digest === "given" ? undefined : createHash("sha256");
     try {
       const handle = await open(aside, "wx", 0o644);
-      return new BlobWriter(directory, aside, lock, handle, hash, options.sync === "later");
+      return new BlobWriter(aside, lock, handle, hash, keep);
     } catch (error) {
       throw asFsError(error, "create", aside);
     }
@@ -86,23 +91,51 @@ export class BlobWriter implements AsyncDisposable {
     return this.#sizeBytes;
   }
 
-  /** Appends; the chunk may be reused once the promise is settled. Throws FsError (ENOSPC …). */
+  /**
+   * Appends; the chunk is kept for a while and must not be changed. Throws FsError (ENOSPC …), also
+   * for chunks that came before.
+   */
   async write(chunk: Uint8Array): Promise<void> {
-    const handle = this.#handle;
-    assert(handle !== undefined, "a blob is written before it is committed");
+    assert(this.#handle !== undefined, "a blob is written before it is committed");
+    this.#gathered.push(chunk);
+    this.#gatheredBytes += chunk.byteLength;
+    this.#sizeBytes += chunk.byteLength;
+    const full = this.#gatheredBytes >= GATHERED_BYTES;
+    // Written by another thread, while this one hashes and gathers.
+    if (full) await this.#beginWriting(this.#handle);
     this.#hash?.update(chunk);
+  }
+
+  /** Returns when what was begun before is written. */
+  async #beginWriting(handle: FileHandle): Promise<void> {
+    await this.#writing;
+    if (this.#gathered.length === 0) return;
+    const [chunks, atBytes] = [this.#gathered, this.#sizeBytes - this.#gatheredBytes];
+    this.#gathered = [];
+    this.#gatheredBytes = 0;
+    this.#writing = this.#writeAll(handle, chunks, atBytes);
+    // Its failure is thrown to whoever brings the next chunk; until then it is not unheard of.
+    this.#writing.catch(() => undefined);
+  }
+
+  async #writeAll(
+    handle: FileHandle,
+    chunks: readonly Uint8Array[],
+    atBytes: number,
+  ): Promise<void> {
+    let endBytes = atBytes;
     try {
-      for (let done = 0; done < chunk.byteLength; ) {
-        const { bytesWritten } = await handle.write(chunk, done, chunk.byteLength - done);
-        done += bytesWritten;
+      for (let left = chunks; left.length > 0; ) {
+        const { bytesWritten } = await handle.writev([...left], endBytes);
+        endBytes += bytesWritten;
+        left = without(left, bytesWritten);
       }
     } catch (error) {
       throw asFsError(error, "write", this.#aside);
     }
-    this.#sizeBytes += chunk.byteLength;
-    if (this.#sizeBytes - this.#begunBytes < WRITE_BACK_BYTES) return;
-    beginWriteBack(handle.fd, this.#begunBytes, this.#sizeBytes - this.#begunBytes);
-    this.#begunBytes = this.#sizeBytes;
+    if (endBytes - this.#begunBytes < WRITE_BACK_BYTES) return;
+    beginWriteBack(handle.fd, this.#begunBytes, endBytes - this.#begunBytes);
+    this.#begunBytes = endBytes;
   }
 
   /** Throws DATA_LOSS as soon as more came than was said, so that no sender can fill the disk. */
@@ -113,8 +146,8 @@ export class BlobWriter implements AsyncDisposable {
   }
 
   /**
-   * The blob is in the store, durably, when this returns. Throws EngineError DATA_LOSS when it is
-   * not as expected. With digest "given", `expected.digest` is taken on trust.
+   * The blob is what it was made for (BlobStore: in the store, durably) when this returns. Throws EngineError DATA_LOSS
+   * when it is not as expected. With digest "given", `expected.digest` is taken on trust.
    */
   async commit(
     expected: BlobExpectation = {},
@@ -122,12 +155,11 @@ export class BlobWriter implements AsyncDisposable {
     const handle = this.#handle;
     assert(handle !== undefined, "a blob is committed once");
     try {
+      await this.#beginWriting(handle);
       const digest = this.#check(expected);
-      const path = join(this.#directory, hexOf(digest));
-      if (!this.#syncsLater) await handle.sync();
-      // Also over a blob that is there: the same bytes, unless that one is damaged.
-      await rename(this.#aside, path);
-      if (!this.#syncsLater) await syncDirectory(this.#directory);
+      await this.#writing;
+      await this.#keep(this.#aside, digest, handle);
+      this.#isKept = true;
       return { digest, sizeBytes: this.#sizeBytes };
     } catch (error) {
       throw asFsError(error, "store", this.#aside);
@@ -142,8 +174,9 @@ export class BlobWriter implements AsyncDisposable {
     if (handle === undefined) return;
     this.#handle = undefined;
     try {
+      await this.#writing?.catch(() => undefined);
       await handle.close();
-      await rm(this.#aside, { force: true });
+      if (!this.#isKept) await rm(this.#aside, { force: true });
     } finally {
       await this.#lock.release();
     }
@@ -167,6 +200,16 @@ export class BlobWriter implements AsyncDisposable {
     }
     return digest;
   }
+}
+
+/** What is left of the chunks behind their first `doneBytes`. */
+function without(chunks: readonly Uint8Array[], doneBytes: number): Uint8Array[] {
+  let skipBytes = doneBytes;
+  return chunks.flatMap((chunk) => {
+    const skipped = Math.min(skipBytes, chunk.byteLength);
+    skipBytes -= skipped;
+    return skipped === chunk.byteLength ? [] : [chunk.subarray(skipped)];
+  });
 }
 
 function mismatch(expected: BlobExpectation, state: string): EngineError {

@@ -3,12 +3,17 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, readdir, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Digest, digestOf, hexOf, isDigest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { asFsError, hasCode } from "../node-errors.js";
-import { type BlobExpectation, BlobWriter, type WriterOptions } from "./blob-writer.js";
+import {
+  type BlobExpectation,
+  BlobWriter,
+  type KeepBlob,
+  type WriterOptions,
+} from "./blob-writer.js";
 import { syncDirectory } from "./durable.js";
 import type { LockFile } from "./lock-file.js";
 
@@ -38,7 +43,7 @@ export class BlobStore {
     this.#lock = lock;
   }
 
-  /** Where the blob lies, or would lie. */
+  /** Where the blob lies, or would lie: to be read, not written. */
   path(digest: Digest): string {
     return join(this.directory, hexOf(digest));
   }
@@ -95,12 +100,25 @@ export class BlobStore {
   async writer(options: WriterOptions = {}): Promise<BlobWriter> {
     const lock = await this.#lock.acquire("shared");
     try {
-      return await BlobWriter.open(this.directory, this.#tmp, lock, options);
+      const keep = options.sync === "later" ? this.#keepUnsynced : this.keep;
+      return await BlobWriter.open(this.#tmp, lock, keep, options);
     } catch (error) {
       await lock.release();
       throw error;
     }
   }
+
+  /** Synced, named, and the name synced: who writes a blob waits for all three. */
+  protected readonly keep: KeepBlob = async (aside, digest, handle) => {
+    await handle.sync();
+    await this.#keepUnsynced(aside, digest);
+    await syncDirectory(this.directory);
+  };
+
+  /** Also over a blob that is there: the same bytes, unless that one is damaged. */
+  readonly #keepUnsynced = async (aside: string, digest: Digest): Promise<void> => {
+    await rename(aside, join(this.directory, hexOf(digest)));
+  };
 
   /** Stores a stream. Throws EngineError DATA_LOSS when it is not as expected: then nothing is left of it. */
   async put(source: AsyncIterable<Uint8Array>, expected: BlobExpectation = {}): Promise<BlobInfo> {

@@ -1,7 +1,7 @@
 // The unpacked layers: layers/<chain id>/diff, one directory a layer, shared by all images that have
 // the same stack so far. A directory that is there is whole and never changes.
 
-import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, chainIds, type DiffId, type Digest, hexOf, isDigest } from "../digest.js";
 import { EngineError, isFsError } from "../errors.js";
@@ -9,16 +9,10 @@ import { type Attributes, isIndexOf, writeLayerIndex } from "../layer/index.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
 import type { LayerPath } from "../path.js";
-import { replaceFile, syncDirectory } from "./durable.js";
+import { Flusher, replaceFile, syncDirectory } from "./durable.js";
 import { impliedBy } from "./implied-directory.js";
-import {
-  flush,
-  INDEX_FILE,
-  INFO_FILE,
-  LayerBatch,
-  publishLayers,
-  type Unpacked,
-} from "./layer-batch.js";
+import { IncomingBlobs } from "./incoming-blobs.js";
+import { INDEX_FILE, INFO_FILE, LayerBatch } from "./layer-batch.js";
 import type { LayerFormat } from "./layer-format.js";
 import type { LockFile } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
@@ -40,7 +34,7 @@ export interface LayerRequest {
   readonly diffIds: readonly DiffId[];
   /** Its archive, packed in any known way. */
   open(): AsyncIterable<Uint8Array>;
-  /** The blob of the store that `open` would read: a large one is unpacked in a thread of its own. */
+  /** The blob that `open` would read, of the store or the batch: a large one is unpacked in a thread of its own. */
   readonly blob?: Digest;
   /** `readBytes`: of the blob, where it is known. */
   readonly progress?: (doneBytes: number, readBytes?: number) => void;
@@ -59,14 +53,14 @@ export type ImpliedDirectory = (path: LayerPath) => Attributes | undefined;
 export class LayerStore {
   readonly directory: string;
   readonly format: LayerFormat;
+  readonly #root: string;
   readonly #tmp: string;
-  readonly #blobs: string;
   readonly #lock: LockFile;
 
   constructor(root: string, lock: LockFile, format: LayerFormat) {
     this.directory = join(root, "layers");
     this.#tmp = join(root, "tmp");
-    this.#blobs = join(root, "blobs", "sha256");
+    this.#root = root;
     this.#lock = lock;
     this.format = format;
   }
@@ -141,24 +135,22 @@ export class LayerStore {
     return this.path(chainIds(request.diffIds).at(-1) as ChainId);
   }
 
-  /** For several layers of one stack. Hold the store's lock shared as for ensure. */
+  /** For several layers, and the blobs that come with them. Hold the store's lock shared as for ensure. */
   async batch(): Promise<LayerBatch> {
-    return new LayerBatch({
-      layers: this,
-      lock: await this.#lock.acquire("shared"),
-      scratch: () => scratchPath(this.#tmp, "layer"),
-      home: (chainId) => this.home(chainId),
-      blobFile: async ({ blob }) => {
-        if (blob === undefined) return undefined;
-        const path = join(this.#blobs, hexOf(blob));
-        try {
-          return { path, sizeBytes: (await stat(path)).size };
-        } catch (error) {
-          if (hasCode(error, "ENOENT")) return undefined;
-          throw error;
-        }
-      },
-    });
+    const lock = await this.#lock.acquire("shared");
+    try {
+      return new LayerBatch({
+        layers: this,
+        lock,
+        flusher: await Flusher.open(this.#tmp),
+        blobs: new IncomingBlobs(this.#root, this.#lock),
+        scratch: () => scratchPath(this.#tmp, "layer"),
+        home: (chainId) => this.home(chainId),
+      });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   }
 
   /**
@@ -167,16 +159,9 @@ export class LayerStore {
    * whose layer is there already stays where it is. Throws FsError.
    */
   async adopt(made: readonly FinishedTree[]): Promise<void> {
-    await using _lock = await this.#lock.acquire("shared");
-    const ready: Unpacked[] = [];
-    for (const { layer, tree } of made) {
-      if (await this.has(layer.chainId)) continue;
-      const aside = scratchPath(this.#tmp, "layer");
-      await mkdir(aside, { recursive: true, mode: 0o755 });
-      await rename(tree, join(aside, "diff"));
-      ready.push({ aside, info: { ...layer, format: this.format } });
-    }
-    await publishLayers({ layers: this, home: (chainId: ChainId) => this.home(chainId) }, ready);
+    await using batch = await this.batch();
+    for (const { layer, tree } of made) await batch.adopt(layer, tree);
+    await batch.publish();
   }
 
   /** What a layer above this chain (base first) shows of directories that it does not describe. */
@@ -203,14 +188,16 @@ export class LayerStore {
   }
 
   /**
-   * As adopt, for a directory that holds the tree as `diff/`, and may hold more: it is renamed as a
-   * whole, so that at any time the tree lies in one of the two places.
+   * Makes a directory with a tree `diff/`, on the store's file system and in the store's format, the layer
+   * of a chain ID: it is renamed as a whole, so that at any time the tree lies in one of the two places.
+   * The caller vouches for the diff ID. False when the layer is there already: then it stays where it is.
    */
   async adoptHome(layer: Omit<LayerInfo, "format">, home: string): Promise<boolean> {
     if (await this.has(layer.chainId)) return false;
     const info: LayerInfo = { ...layer, format: this.format };
+    await using flusher = await Flusher.open(home);
     await replaceFile(this.#tmp, home, INFO_FILE, JSON.stringify(info));
-    await flush(home);
+    await flusher.flush();
     await this.writeIndex(home);
     try {
       await rename(home, this.home(layer.chainId));

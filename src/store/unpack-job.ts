@@ -10,12 +10,18 @@ export interface UnpackJob {
   readonly tree: string;
   readonly diffId: DiffId;
   readonly format: LayerFormat;
-  readonly below: readonly string[];
 }
 
-/** What the thread answers: any number of "progress", then one of the others. */
+/** What the thread is told: a job, then the answer to "applied". */
+export type UnpackOrder =
+  | { readonly kind: "job"; readonly job: UnpackJob }
+  | { readonly kind: "below"; readonly trees: readonly string[] };
+
+/** What the thread says: any number of "progress", "applied", then one of the others. */
 export type UnpackMessage =
   | { readonly kind: "progress"; readonly doneBytes: number; readonly readBytes: number }
+  /** All members are in the tree: what do the layers below say of directories that none described? */
+  | { readonly kind: "applied" }
   | { readonly kind: "done"; readonly sizeBytes: number }
   | { readonly kind: "failed"; readonly failure: UnpackFailure };
 

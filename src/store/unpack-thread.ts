@@ -6,7 +6,7 @@ import { parentPort } from "node:worker_threads";
 import { assert } from "../assert.js";
 import { asFsError } from "../node-errors.js";
 import { unpackLayer } from "./unpack.js";
-import { failureOf, type UnpackJob, type UnpackMessage } from "./unpack-job.js";
+import { failureOf, type UnpackJob, type UnpackMessage, type UnpackOrder } from "./unpack-job.js";
 
 assert(parentPort !== null, "unpack-thread is a worker's entry file");
 const port = parentPort;
@@ -16,6 +16,16 @@ const TELL_EVERY_BYTES = 4 << 20;
 
 function tell(message: UnpackMessage): void {
   port.postMessage(message);
+}
+
+/** Who waits for the trees below; one at a time, as there is one job. */
+let hearBelow: (trees: readonly string[]) => void = () => undefined;
+
+async function below(): Promise<readonly string[]> {
+  return await new Promise((resolve) => {
+    hearBelow = resolve;
+    tell({ kind: "applied" });
+  });
 }
 
 async function unpack(job: UnpackJob): Promise<void> {
@@ -35,11 +45,14 @@ async function unpack(job: UnpackJob): Promise<void> {
     tell({ kind: "progress", doneBytes, readBytes });
   };
   try {
-    const { sizeBytes } = await unpackLayer(source(), tree, { ...options, progress });
+    const { sizeBytes } = await unpackLayer(source(), tree, { ...options, below, progress });
     tell({ kind: "done", sizeBytes });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(asFsError(error, "unpack", tree)) });
   }
 }
 
-port.on("message", (job: UnpackJob) => void unpack(job));
+port.on("message", (order: UnpackOrder) => {
+  if (order.kind === "job") void unpack(order.job);
+  else hearBelow(order.trees);
+});

@@ -10,12 +10,15 @@ import type { LayerFormat } from "./layer-format.js";
 /** Called with the bytes of the uncompressed archive done so far. */
 export type UnpackProgress = (doneBytes: number) => void;
 
+/** The trees of the layers below, topmost first, once they are whole. */
+export type BelowTrees = () => Promise<readonly string[]>;
+
 /** What the archive must be, and how its tree is written. */
 export interface UnpackOptions {
   readonly diffId: DiffId;
   readonly format: LayerFormat;
-  /** The trees of the layers below, topmost first. */
-  readonly below: readonly string[];
+  /** Asked for once all members are in the tree. */
+  readonly below: BelowTrees;
   readonly progress?: UnpackProgress | undefined;
 }
 
@@ -31,13 +34,17 @@ export async function unpackLayer(
 ): Promise<{ readonly sizeBytes: number }> {
   const { diffId, format, progress } = options;
   const archive = decompress(source);
+  let below: readonly string[] = [];
   const applied = await applyTar(
     progress === undefined ? archive : counted(archive, progress),
     tree,
     {
       xattrPrefix: format.xattrPrefix,
       ownership: format.ownership,
-      impliedDirectory: impliedBy(options.below),
+      impliedDirectory: (path) => impliedBy(below)(path),
+      beforeImplied: async () => {
+        below = await options.below();
+      },
     },
   );
   if (applied.diffId !== diffId) {

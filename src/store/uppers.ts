@@ -71,7 +71,7 @@ export class UpperStore {
       await mkdir(diff, { recursive: true, mode: 0o755 });
       await mkdir(work, { mode: 0o700 });
       fill(diff);
-      await writeFile(join(aside, OWNER_FILE), owner);
+      await writeFile(join(aside, OWNER_FILE), owner, { flush: true });
       for (const path of [diff, join(aside, "layer"), aside]) await syncDirectory(path);
       await rename(aside, join(this.directory, id));
       await syncDirectory(this.directory);

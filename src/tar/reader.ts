@@ -27,7 +27,7 @@ interface Reading {
 
 /**
  * The members of an archive in its order. The archive ends at two zero blocks or where the stream
- * ends between two members; bytes behind the end are read and dropped, so that the source's own
+ * ends between two members, or in the padding of one (as `umoci insert` ends its own); bytes behind the end are read and dropped, so that the source's own
  * checks run. Throws TarError for anything broken or cut off; errors of the source pass through.
  * Leaving the loop early closes the source.
  */
@@ -62,7 +62,7 @@ export async function* readTar(
         yield { entry, content, contentOffset, storedBytes: stored.storedBytes };
       }
       const left = reader.skipNow(content.abandon());
-      if (left > 0) await skip(reader, left, header.path);
+      if (left > 0) await skip(reader, left, header.path, paddingOf(stored.storedBytes));
     }
   } finally {
     await reader.close();
@@ -90,9 +90,16 @@ async function finish(reading: Reading, block: Buffer | undefined, offset: numbe
   await reading.source.drain();
 }
 
-async function skip(reader: SourceReader, lengthBytes: number, path: ByteString): Promise<void> {
+/** Past the end of a member; an archive may end within the last `paddingBytes` of it. */
+async function skip(
+  reader: SourceReader,
+  lengthBytes: number,
+  path: ByteString,
+  paddingBytes: number,
+): Promise<void> {
   for (let left = lengthBytes; left > 0; ) {
     const part = await reader.takeSome(left);
+    if (part === undefined && left <= paddingBytes) return;
     if (part === undefined) throw reader.truncated(path, left);
     left -= part.length;
   }

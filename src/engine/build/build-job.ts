@@ -2,8 +2,8 @@
 
 import type { BuildArgs, Dockerfile } from "../../dockerfile/index.js";
 import type { Platform } from "../../oci/index.js";
+import type { Slots } from "../../slots.js";
 import type { ScratchDirectory, Store } from "../../store/index.js";
-import type { Slots } from "../slots.js";
 import type { BaseImages } from "./base-image.js";
 import type { BuildContext } from "./context.js";
 import type { NextRoots } from "./next-root.js";

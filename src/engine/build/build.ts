@@ -14,9 +14,9 @@ import {
 } from "../../dockerfile/index.js";
 import { EngineError } from "../../errors.js";
 import { hostPlatform, parsePlatformText, type Reference } from "../../oci/index.js";
+import { Slots } from "../../slots.js";
 import type { Store } from "../../store/index.js";
 import { FirstFailure } from "../first-failure.js";
-import { Slots } from "../slots.js";
 import { targetReference } from "../target-reference.js";
 import { BaseImages } from "./base-image.js";
 import type { BuildJob } from "./build-job.js";
