@@ -12,11 +12,11 @@ import {
   layerType,
 } from "../oci/index.js";
 import type { KnownBlob, Repository } from "../registry/index.js";
+import { Slots } from "../slots.js";
 import type { BlobInfo, Store, StoredImage } from "../store/index.js";
 import { compress, decompress } from "../tar/compression.js";
 import { FirstFailure } from "./first-failure.js";
 import { counted } from "./pull-layers.js";
-import { Slots } from "../slots.js";
 import { type LayerState, type OnTransfer, PARALLEL_LAYERS } from "./transfer.js";
 
 /** How layers are sent. */
