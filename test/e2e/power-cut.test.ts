@@ -13,6 +13,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { check } from "../../src/engine/index.js";
+import { Store } from "../../src/store/index.js";
 import { RegistryServer } from "../registry/server/registry-server.js";
 import { DISK_CALLS, DiskLog } from "./disk-log.js";
 import { missing, needsRoot, run, tryRun } from "./run-program.js";
@@ -114,7 +116,11 @@ test(
       // What lies in tmp/ is lost as well: whoever is dead does not come back for it.
       for (const file of filesBelow(join(place.store, "tmp"))) truncateSync(file);
       for (const path of log.lostNames) if (existsSync(path)) truncateSync(path);
-      equal((await place.tryStrata(["check"])).status, 0, `check after rename ${killAt}`);
+      const { findings } = await check(await Store.open(place.store));
+      // A layer's index is a cache and never synced: a torn one is found, and is as none.
+      const lost = findings.filter(({ kind }) => kind !== "index");
+      deepStrictEqual(lost, [], `check after rename ${killAt}`);
+      await place.strata("check", "--repair");
       await place.strata("pull", "-q", name);
       await place.strata("prune");
       await expectSound(place);
