@@ -94,7 +94,16 @@ test("applyTar: every truncation is DATA_LOSS or leaves out whole members only",
   for (let length = 0; length < bytes.length - 1024; length += 97) {
     if (length % 512 === 0) continue;
     using scratch = new Scratch();
-    await rejects(applyTar(stream(bytes.subarray(0, length)), scratch.path), (error) => {
+    const applying = applyTar(stream(bytes.subarray(0, length)), scratch.path);
+    const inPadding = [512 + 600, 2560 + 1].some(
+      (end) => length >= end && length < 512 * Math.ceil(end / 512),
+    );
+    if (inPadding) {
+      await applying;
+      strictEqual(readFileSync(join(scratch.path, "a"), "utf8"), "x".repeat(600));
+      continue;
+    }
+    await rejects(applying, (error) => {
       ok(error instanceof EngineError, String(error));
       strictEqual(error.code, "DATA_LOSS");
       return true;
