@@ -31,7 +31,10 @@ export async function archiveUppers(
   const archives: UpperArchive[] = [];
   for (const [n, id] of container.frozen.entries()) {
     const known = await store.uppers.archive(id);
-    const isKept = known !== undefined && (await isUsable(store, known));
+    const isKept =
+      known !== undefined &&
+      chainIdOf(container, archives, known.diffId) === known.chainId &&
+      (await isUsable(store, known));
     if (isKept) archives.push(known);
     else archives.push(await archiveUpper(store, container, { n, archives, options, known }));
   }
@@ -76,26 +79,34 @@ async function archiveUpper(
       });
     });
     const blob = await writer.commit({ digest: diffId, sizeBytes });
-    const below = archives.map((archive) => archive.diffId);
-    const [chainId = container.chain[0]] = chainIds([
-      ...container.diffIds,
-      ...below,
-      diffId,
-    ]).reverse();
     const archive: UpperArchive = {
       descriptor: layerDescriptor(blob),
       diffId,
-      chainId: chainId as UpperArchive["chainId"],
+      chainId: chainIdOf(container, archives, diffId),
       ...(latestSec === undefined ? {} : { latestSec }),
       ...saidBy(options),
     };
     // The record also says where the tree is: the first one stays.
-    const isNew = known === undefined || known.chainId === archive.chainId;
+    const isNew =
+      known === undefined ||
+      known.chainId === archive.chainId ||
+      // What a sandbox stands on may change; its uppers never become layers.
+      container.directory !== undefined;
     if (isNew) await store.uppers.setArchive(uppers.at(-1) ?? "", archive);
     return archive;
   } finally {
     merged.close();
   }
+}
+
+/** Of the stack up to a layer that lies on the others. */
+function chainIdOf(
+  { diffIds }: Container,
+  below: readonly UpperArchive[],
+  diffId: UpperArchive["diffId"],
+): UpperArchive["chainId"] {
+  const all = chainIds([...diffIds, ...below.map((archive) => archive.diffId), diffId]);
+  return all.at(-1) as UpperArchive["chainId"];
 }
 
 /** What an archive holds, without what was said of it. */

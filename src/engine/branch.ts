@@ -4,6 +4,8 @@
 import { randomBytes } from "node:crypto";
 import { type Container, copyRoot, type Store } from "../store/index.js";
 import { freezeContainer } from "./freeze.js";
+import { copyBase } from "./sandbox/base-record.js";
+import { requireApplied } from "./sandbox/journal.js";
 
 export interface BranchRequest {
   /** Name, ID or the start of an ID; mounted or not. */
@@ -17,6 +19,7 @@ export async function branch(store: Store, request: BranchRequest): Promise<Cont
   const container = await store.containers.get(request.container);
   await using _container = await store.containers.lock(container.id).acquire("exclusive");
   await using _lock = await store.lock.acquire("shared");
+  await requireApplied(store, container, "branch");
   const frozen = await freezeContainer(store, container);
   const below = await store.uppers.place(frozen.frozen.at(-1) ?? frozen.upper);
   const id = randomBytes(32).toString("hex");
@@ -24,8 +27,11 @@ export async function branch(store: Store, request: BranchRequest): Promise<Cont
     copyRoot([below.diff], diff, store.layers.format),
   );
   const { name } = request;
-  return await store.containers.branch(frozen, {
+  const made = await store.containers.branch(frozen, {
     ...{ id, upper },
     ...(name === undefined ? {} : { name }),
   });
+  // What both stand on is what it was when the first one began.
+  if (made.directory !== undefined) await copyBase(store, container.id, id);
+  return made;
 }

@@ -30,6 +30,8 @@ import { freezeContainer } from "./freeze.js";
 import { paused } from "./paused.js";
 import { latestSeconds, presentTime } from "./present-time.js";
 import { type Progress, unpackProgress } from "./progress.js";
+import { withDirectoryLayer } from "./sandbox/directory-layer.js";
+import { requireApplied } from "./sandbox/journal.js";
 import { openImage } from "./stack.js";
 import { targetReference } from "./target-reference.js";
 
@@ -78,19 +80,25 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
   const base = await store.image(container.manifest);
   // Refused before the work is done.
   checkOptions(base, request);
+  await requireApplied(store, container, "commit");
   const frozen = await frozenNow(store, container, request.pause === true);
-  const archives = await archiveUppers(store, frozen, request);
+  const { directory } = container;
+  const below =
+    directory === undefined
+      ? { image: base, container: frozen }
+      : await withDirectoryLayer(store, base, { ...frozen, directory });
+  const archives = await archiveUppers(store, below.container, request);
   // The last one may have been archived for another image: what this one says of it is said here.
   const told = archives.map((archive, n) =>
     n < archives.length - 1 ? archive : { ...filesOf(archive), ...saidBy(request) },
   );
   const image = applyConfigChanges(
-    told.reduce<ImageDocuments>(appendArchive, base),
+    told.reduce<ImageDocuments>(appendArchive, below.image),
     committedChanges(await readConfig(store, container)),
   );
   const layerSizeBytes = archives.at(-1)?.descriptor.sizeBytes ?? 0;
   const committed = await putCommitted(store, { base, image, layerSizeBytes }, request);
-  await adoptUppers(store, frozen);
+  if (directory === undefined) await adoptUppers(store, frozen);
   return committed;
 }
 

@@ -5,6 +5,8 @@ import type { Node, Overlay } from "../overlay/index.js";
 import { componentsOf, type LayerPath, parentOf } from "../path.js";
 import type { Container, Store } from "../store/index.js";
 import { paused } from "./paused.js";
+import { sandboxChanges } from "./sandbox/apply.js";
+import { requireApplied } from "./sandbox/journal.js";
 import { openContainer, openImage, openUppers } from "./stack.js";
 
 /** A: added. C: changed, itself or something below it. D: deleted. */
@@ -20,6 +22,10 @@ export interface Change {
 export async function diff(store: Store, idOrName: string): Promise<Change[]> {
   const container = await store.containers.get(idOrName);
   await using _lock = await store.containers.lock(container.id).acquire("exclusive");
+  if (container.directory !== undefined) {
+    await requireApplied(store, container, "diff");
+    return [...(await sandboxChanges(store, container)).changes];
+  }
   await using _pause = await paused(store, container);
   const { frozen } = await store.containers.reread(container);
   const base = await openImage(store, container.chain);

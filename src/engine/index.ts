@@ -90,6 +90,9 @@ export { isBareName, type PulledImage, type PullRequest, pull } from "./pull.js"
 export { type PushedImage, type PushRequest, push } from "./push.js";
 export { type RemoveRequest, rm } from "./rm.js";
 export { type RemovedImage, type RemoveImageRequest, rmi } from "./rmi.js";
+export { type Applied, type ApplyRequest, apply } from "./sandbox/apply.js";
+export type { Conflict, ConflictKind } from "./sandbox/conflicts.js";
+export { type MountDirectoryRequest, mountDirectory } from "./sandbox/mount-directory.js";
 export { type SaveRequest, save } from "./save.js";
 export { type SearchRequest, search } from "./search.js";
 export { type TagRequest, tag } from "./tag.js";

@@ -13,6 +13,8 @@ import { features } from "../sys/index.js";
 import { freezePlanPath } from "./freeze.js";
 import { checkMountPoint } from "./mount-point.js";
 import { type Progress, unpackProgress } from "./progress.js";
+import { prepareDirectory } from "./sandbox/base-record.js";
+import { requireApplied } from "./sandbox/journal.js";
 import { indexesOf, layersOf } from "./stack.js";
 
 export interface MountRequest {
@@ -103,6 +105,7 @@ export async function mountJobOf(
   const { frozen, upper } = await store.containers.reread(container);
   const layers = await layersOf(store, container.chain);
   for (const { chainId } of layers) await store.layers.ensureIndex(chainId);
+  const { directory } = container;
   const formats = [store.layers.format, ...layers.map(({ format }) => format)];
   const isRecorded = formats.some(({ ownership }) => ownership === "override");
   return {
@@ -114,8 +117,12 @@ export async function mountJobOf(
     ownership: isRecorded ? "override" : "native",
     // In a namespace of one's own the user is root, and the kernel's checks are right.
     permissions: isRecorded && !features().mount ? "owner-only" : "checked",
-    lowers: layers.map(({ chainId }) => store.layers.path(chainId)),
-    lowerIndexes: indexesOf(store, layers),
+    ...(directory === undefined
+      ? {
+          lowers: layers.map(({ chainId }) => store.layers.path(chainId)),
+          lowerIndexes: indexesOf(store, layers),
+        }
+      : { lowers: [directory], plainLowers: true }),
     frozen: await Promise.all(frozen.toReversed().map((one) => upperJob(store, one))),
     // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
     ...(await upperJob(store, upper)),
@@ -124,10 +131,11 @@ export async function mountJobOf(
   };
 }
 
-async function mountContainer(
+/** `target`: with links resolved. Throws as mount. */
+export async function mountContainer(
   store: Store,
   container: Container,
-  request: MountRequest,
+  request: Omit<MountRequest, "image" | "name">,
 ): Promise<MountedContainer> {
   const { id } = container;
   const { target } = request;
@@ -139,6 +147,8 @@ async function mountContainer(
       `Cannot mount container "${container.name}": it is mounted on ${mounted.target} already`,
     );
   }
+  await requireApplied(store, container, "mount");
+  if (container.directory !== undefined) await prepareDirectory(store, container);
   const { pid, notice } = await mountInProcess(
     await mountJobOf(store, container, target, {
       readOnly: request.readOnly === true,

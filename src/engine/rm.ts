@@ -7,6 +7,7 @@ import type { Container, Store } from "../store/index.js";
 import { placesOf } from "./container/file-names.js";
 import { presentState } from "./container/present-state.js";
 import { stop } from "./container/stop.js";
+import { requireApplied } from "./sandbox/journal.js";
 import { unmountContainer } from "./unmount.js";
 
 const END_WAIT_MS = 10_000;
@@ -26,6 +27,7 @@ export async function rm(store: Store, request: RemoveRequest): Promise<void> {
   const damaged = request.force === true ? await damagedOne(store, request.container) : undefined;
   if (damaged !== undefined) return await store.containers.remove(damaged);
   const container = await store.containers.get(request.container);
+  if (request.force !== true) await requireApplied(store, container, "remove");
   const state = await presentState(store, container);
   if (state === undefined) return;
   if (state.monitorAlive) {

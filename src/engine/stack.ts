@@ -48,7 +48,18 @@ export function indexesOf(store: Store, layers: readonly LayerInfo[]): Record<st
   );
 }
 
-/** The tree of a container's image, without the container's own changes. Close it. */
+/** The tree that a container stands on: its image's, or its directory's. Close it. */
+export async function openBase(store: Store, container: Container): Promise<Overlay> {
+  return new Overlay({ stack: await baseOf(store, container) });
+}
+
+async function baseOf(store: Store, { chain, directory }: Container): Promise<Layer[]> {
+  if (directory === undefined) return openStack(store, await layersOf(store, chain));
+  const { xattrPrefix } = store.layers.format;
+  return [openDirectoryLayer(directory, { xattrPrefix, whFiles: false, readOnlyMount: true })];
+}
+
+/** The tree of an image. Close it. */
 export async function openImage(store: Store, chain: readonly ChainId[]): Promise<Overlay> {
   return new Overlay({ stack: openStack(store, await layersOf(store, chain)) });
 }
@@ -68,7 +79,7 @@ export async function openUppers(
   uppers: readonly string[],
 ): Promise<Overlay> {
   const places = await Promise.all(uppers.map((id) => store.uppers.place(id)));
-  const stack = openStack(store, await layersOf(store, container.chain));
+  const stack = await baseOf(store, container);
   const [upper, ...frozen] = places.reverse().map((place) => observeUpper(store, place));
   return new Overlay({ stack, frozen, ...(upper === undefined ? {} : { upper }) });
 }

@@ -7,7 +7,12 @@ export {
   applyTar,
   applyTarOnto,
 } from "./apply.js";
-export type { Attributes, Ownership, SkippedXattr } from "./attributes.js";
+export {
+  type Attributes,
+  AttributeWriter,
+  type Ownership,
+  type SkippedXattr,
+} from "./attributes.js";
 export { checkLayerIndex, type IndexState } from "./check-layer-index.js";
 export { clampDiff } from "./clamp-diff.js";
 export { type ChangeKind, type CompareOptions, changeKinds, compareTrees } from "./compare.js";
@@ -21,7 +26,7 @@ export {
   openDirectoryLayer,
 } from "./directory-layer.js";
 export { type DirectoryTreeOptions, directoryTree } from "./directory-tree.js";
-export { seekOrEnd } from "./file-extents.js";
+export { copyExtents, seekOrEnd } from "./file-extents.js";
 export { type FoundNode, findInTree } from "./find-in-tree.js";
 export { isIndexOf, openIndexedLayer } from "./indexed-layer.js";
 export * from "./layer.js";
@@ -31,6 +36,7 @@ export { type MemoryLayerOptions, MemoryUpper, memoryLayer } from "./memory-uppe
 export { openDirectoryUpper } from "./open-upper.js";
 export * from "./override-stat.js";
 export { removeTree } from "./remove-tree.js";
+export { sameFile } from "./same-file.js";
 export type { FindableNode, TreeNode } from "./tree.js";
 export type { DirectoryUpperOptions } from "./upper-options.js";
 export * from "./whiteout.js";

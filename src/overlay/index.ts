@@ -4,6 +4,7 @@ export type { DataPlace } from "./data-place.js";
 export type { Filled, Filling } from "./filling.js";
 export { Handle } from "./handle.js";
 export type { IdMapOptions, IdRange } from "./id-map.js";
+export type { MergedTreeNode } from "./merged-tree.js";
 export { Node } from "./node.js";
 export { Overlay, type OverlayOptions } from "./overlay.js";
 export { DirectoryEntry, DirectoryHandle } from "./readdir.js";

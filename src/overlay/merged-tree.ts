@@ -10,7 +10,7 @@ import { mergedStat } from "./attributes.js";
 import { openData } from "./data-place.js";
 import { linkKeyOf } from "./hard-links.js";
 import { layerOf } from "./layer-of.js";
-import type { Node } from "./node.js";
+import type { Node, Part } from "./node.js";
 import { forEachEntry } from "./readdir.js";
 import type { Union } from "./union.js";
 
@@ -55,9 +55,49 @@ export class MergedTreeNode implements FindableNode {
     return openContent(this.#union, this.#node);
   }
 
+  /** It is the base layer's own inode: nothing that shows here was changed. */
+  get isBase(): boolean {
+    return this.#node.slot === 0;
+  }
+
+  /**
+   * The inode of the base layer that merges with this directory, or has all the data of this file. It
+   * is the same file moved or with other metadata; undefined for what is new.
+   */
+  get baseIno(): bigint | undefined {
+    const { lower } = this.#node;
+    if (this.#node.isDirectory) return baseInoOf([this.#node, ...lower].find(isInBase));
+    let part: Part = this.#node;
+    while (part.data !== undefined) {
+      if (this.#union.levelAt(part.slot)?.ownBlocks(part.inode) !== undefined) return undefined;
+      part = part.data;
+    }
+    return isInBase(part) ? baseInoOf(part) : undefined;
+  }
+
+  /** A moved directory whose lower parts are gone: whoever owns a layer changed it underneath. */
+  get lacksLower(): boolean {
+    const { isDirectory, redirect, lower } = this.#node;
+    return isDirectory && redirect !== undefined && lower.length === 0;
+  }
+
+  /** Lower files with several names were changed: such a name may be in a directory that was not. */
+  get hasLinkCopies(): boolean {
+    const { links, layers } = this.#union;
+    return !links.isEmpty || layers.some((_, n) => this.#union.frozenLinks(n)?.isEmpty === false);
+  }
+
   hardlinkKey(): string | undefined {
     return this.stat().nlink > 1 ? identityOf(this.#node) : undefined;
   }
+}
+
+function isInBase({ slot }: Part): boolean {
+  return slot === 0;
+}
+
+function baseInoOf(part: Part | undefined): bigint | undefined {
+  return part?.inode.stat.ino;
 }
 
 /** Merged attributes of a node that need not be in the table. */

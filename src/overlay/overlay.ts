@@ -6,7 +6,7 @@ import { assert } from "../assert.js";
 import { errno, FsError } from "../errors.js";
 import type { DiffEntry } from "../layer/diff.js";
 import type { AttrChange, Layer, NewInode, UpperLayer } from "../layer/index.js";
-import { type FindableNode, ROOT_NAME } from "../layer/tree.js";
+import { ROOT_NAME } from "../layer/tree.js";
 import { type ByteString, type Name, textOf } from "../path.js";
 import {
   FS_APPEND_FL,
@@ -368,7 +368,7 @@ export class Overlay {
   }
 
   /** The merged tree to walk. */
-  tree(): FindableNode {
+  tree(): MergedTreeNode {
     return new MergedTreeNode(this.#union, this.root, ROOT_NAME);
   }
 

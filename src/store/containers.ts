@@ -41,6 +41,8 @@ export interface Container {
   readonly manifest: Descriptor;
   readonly chain: readonly ChainId[];
   readonly diffIds: readonly DiffId[];
+  /** The user's directory that it stands on (its image is empty then); an absolute path. */
+  readonly directory?: string;
   /** Uppers that were frozen, base first; they lie above the chain. Other containers may share them. */
   readonly frozen: readonly string[];
   /** The upper that it writes to: its alone. */
@@ -54,6 +56,7 @@ export interface NewContainer {
   readonly imageName: string;
   /** The first 12 digits of the ID unless given. */
   readonly name?: string;
+  readonly directory?: string;
 }
 
 /** Where the parts of a container lie, but for its uppers (uppers.ts). */
@@ -100,11 +103,11 @@ export class ContainerStore {
    * Throws EngineError INVALID_ARGUMENT (bad name), ALREADY_EXISTS (name taken).
    */
   async create(request: NewContainer): Promise<Container> {
-    const { image } = request;
+    const { image, name, directory } = request;
     const id = randomBytes(32).toString("hex");
     const upper = await this.#uppers.create(id, (diff) => {
       const trees = image.chain.toReversed().map((chainId) => this.#layers.path(chainId));
-      copyRoot(trees, diff, this.#layers.format);
+      copyRoot(directory === undefined ? trees : [directory], diff, this.#layers.format);
     });
     const parts = { chain: image.chain, diffIds: image.config.diffIds, frozen: [], upper };
     return await this.#enter({
@@ -113,7 +116,8 @@ export class ContainerStore {
       imageName: request.imageName,
       imageId: image.id,
       manifest: image.descriptor,
-      ...(request.name === undefined ? {} : { name: request.name }),
+      ...(name === undefined ? {} : { name }),
+      ...(directory === undefined ? {} : { directory }),
     });
   }
 
@@ -375,6 +379,7 @@ export function parseContainer(bytes: Uint8Array, path: string): Container {
       `Cannot read "${path}": it is not the record of a container`,
     );
   }
+  const directory = fields.string("directory");
   return {
     id,
     name: fields.requiredString("name"),
@@ -383,6 +388,7 @@ export function parseContainer(bytes: Uint8Array, path: string): Container {
     manifest: parseDescriptor(fields.get("manifest"), `${path}: manifest`),
     chain: fields.strings("chain").map((text) => parseDigest(text) as ChainId),
     diffIds: fields.strings("diffIds").map((text) => parseDigest(text) as DiffId),
+    ...(directory === undefined ? {} : { directory }),
     frozen: fields.strings("frozen"),
     upper: fields.requiredString("upper"),
     createdAt,

@@ -11,7 +11,7 @@ export {
   type NewContainer,
   uppersOf,
 } from "./containers.js";
-export { syncDirectory } from "./durable.js";
+export { replaceFile, syncDirectory } from "./durable.js";
 export {
   type CollectOptions,
   type GarbageItem,

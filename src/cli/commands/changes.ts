@@ -1,4 +1,4 @@
-// branch, diff, commit.
+// branch, diff, commit; apply is sandbox.ts.
 
 import type { Command } from "commander";
 import { branch, commit, commitDirectory, diff, diffImages } from "../../engine/index.js";
@@ -8,6 +8,7 @@ import { progressBar } from "../progress-bar.js";
 import { collect } from "../repeatable.js";
 import { type GlobalOptions, openStore, print, printLine } from "../session.js";
 import { listFormat, printable, renderJsonLines } from "../table.js";
+import { addApply } from "./sandbox.js";
 
 interface CommitFlags {
   readonly message?: string;
@@ -21,6 +22,7 @@ interface CommitFlags {
 export function addChangeCommands(program: Command): void {
   addDiff(program);
   addBranch(program);
+  addApply(program);
   program
     .command("commit [container] [reference]")
     .description("make a new image of a container's changes, or of a changed directory")

@@ -1,7 +1,18 @@
 // mount, unmount, containers, rm.
 
 import { type Command, Option } from "commander";
-import { type ContainerLine, containers, mount, rm, unmount } from "../../engine/index.js";
+import {
+  type ContainerLine,
+  containers,
+  type MountedContainer,
+  type MountRequest,
+  mount,
+  mountDirectory,
+  rm,
+  type Store,
+  unmount,
+} from "../../engine/index.js";
+import { EngineError } from "../../errors.js";
 import { forEachObject } from "../each.js";
 import { ago } from "../format.js";
 import { progressBar } from "../progress-bar.js";
@@ -10,8 +21,14 @@ import { type Column, listFormat, renderJsonLines, renderTable } from "../table.
 
 export function addMountCommands(program: Command): void {
   program
-    .command("mount <image> <dir>")
-    .description("mount an image's tree on an empty directory, or a container again")
+    .command("mount <image-or-dir> [dir]")
+    .usage(
+      "[options] IMAGE DIR\n       strata mount [options] CONTAINER DIR\n       strata mount [options] --from-dir DIRECTORY DIR",
+    )
+    .description(
+      "mount an image's tree, or a directory's, on an empty directory; or a container again",
+    )
+    .option("--from-dir <directory>", "a sandbox of this directory, which nothing is written to")
     .option("--name <name>", "name of the new container")
     .option("--read-only", "refuse all changes")
     .addOption(
@@ -39,12 +56,15 @@ Prints the container's name. The mount stays until "strata unmount DIR".
 
 Examples:
   strata mount --name web debian:12 /mnt/web
-  strata mount web /mnt/web              again, with its changes`,
+  strata mount web /mnt/web              again, with its changes
+  strata mount --name try --from-dir . /mnt/try
+                                         try something in a directory; "strata diff try" shows it,
+                                         "strata apply try" keeps it, "strata rm -f try" drops it`,
     )
-    .action(async (image: string, dir: string, options: MountOptions) => {
+    .action(async (first: string, second: string | undefined, options: MountOptions) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const bar = progressBar();
-      const mounted = await mount(store, { image, target: dir, ...options, ...bar });
+      const mounted = await mountWhat(store, first, second, { ...options, ...bar });
       bar.end();
       if (mounted.notice !== undefined) note(mounted.notice);
       printLine(mounted.container.name);
@@ -88,11 +108,33 @@ export function addRemoveContainers(program: Command): void {
     });
 }
 
+/** With --from-dir there is one argument, the mount point; else there are two. */
+async function mountWhat(
+  store: Store,
+  first: string,
+  second: string | undefined,
+  { fromDir: directory, ...options }: MountOptions & Pick<MountRequest, "progress">,
+): Promise<MountedContainer> {
+  if (directory !== undefined) {
+    if (second === undefined) {
+      return await mountDirectory(store, { directory, target: first, ...options });
+    }
+    throw usage("with --from-dir there is no image: name the directory to mount on, and no more");
+  }
+  if (second === undefined) throw usage("name an image and the directory to mount on");
+  return await mount(store, { image: first, target: second, ...options });
+}
+
+function usage(state: string): EngineError {
+  return new EngineError("INVALID_ARGUMENT", `Cannot mount: ${state}`);
+}
+
 const DRIVERS = ["dev-fuse", "fuse-native"] as const;
 const COPY_UP = ["block", "whole"] as const;
 const PASSTHROUGH = ["auto", "all", "code", "off"] as const;
 
 interface MountOptions {
+  readonly fromDir?: string;
   readonly name?: string;
   readonly readOnly?: boolean;
   readonly driver?: (typeof DRIVERS)[number];

@@ -78,6 +78,7 @@ async function graphData(
   const { diff, work } = store.uppers.paths(container.upper);
   const frozen = await Promise.all(container.frozen.map((id) => store.uppers.place(id)));
   const lowers = [
+    ...(container.directory === undefined ? [] : [container.directory]),
     ...container.chain.map((chainId) => store.layers.path(chainId)),
     ...frozen.map((place) => place.diff),
   ].reverse();

@@ -57,12 +57,12 @@ async function lineOf(
   request: PsRequest,
   named: Map<string, Promise<Digest | undefined>>,
 ): Promise<PsLine> {
-  const { imageName, imageId } = view.container;
+  const { imageName, imageId, directory } = view.container;
   const known = named.get(imageName) ?? meaningOf(store, imageName);
   named.set(imageName, known);
   return {
     view,
-    image: (await known) === imageId ? imageName : imageId,
+    image: directory ?? ((await known) === imageId ? imageName : imageId),
     command: commandOf(view),
     labels: labelsOf(view),
     ...(request.sizes === true ? { sizes: await sizesOf(store, view) } : {}),

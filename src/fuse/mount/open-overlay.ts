@@ -51,7 +51,11 @@ export function openOverlay(job: MountJob): Overlay {
     namesCopies: isForeign,
   };
   const whFiles = job.whFiles ?? true;
-  const lowerOptions = { ...dialect, readOnlyMount: true, whFiles, detectRecords: isForeign };
+  const lowerOptions = {
+    ...dialect,
+    ...(job.plainLowers === true ? { ownership: "native" as const } : {}),
+    ...{ readOnlyMount: true, whFiles, detectRecords: isForeign },
+  };
   const stack = job.lowers.map((path) => {
     const index = job.lowerIndexes?.[path];
     if (index === undefined) return openDirectoryLayer(path, lowerOptions);

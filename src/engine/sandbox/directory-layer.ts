@@ -1,0 +1,30 @@
+// What a commit of a sandbox stands on: the directory itself, as the first layer of the image. It is
+// archived each time, because it may have changed; the same directory gives the same layer.
+
+import { chainIds } from "../../digest.js";
+import type { ImageDocuments } from "../../image/index.js";
+import { layerDescriptor } from "../../image/index.js";
+import { directoryTree, wholeTree, writeDiff } from "../../layer/index.js";
+import { ROOT_PATH } from "../../path.js";
+import type { Container, Store } from "../../store/index.js";
+import { appendArchive } from "../archive-uppers.js";
+
+/** The image of the directory alone, and the container as one of that image. Throws EngineError, FsError. */
+export async function withDirectoryLayer(
+  store: Store,
+  image: ImageDocuments,
+  container: Container & { readonly directory: string },
+): Promise<{ readonly image: ImageDocuments; readonly container: Container }> {
+  await using writer = await store.blobs.writer({ digest: "given" });
+  using tree = directoryTree(container.directory);
+  const entries = wholeTree(tree, { as: ROOT_PATH, oneFileSystem: true });
+  const { diffId, sizeBytes } = await writeDiff(entries, (chunk) => writer.write(chunk));
+  const blob = await writer.commit({ digest: diffId, sizeBytes });
+  const descriptor = layerDescriptor(blob);
+  // Not when it was made: the same directory is to give the same image.
+  const created = new Date(0);
+  return {
+    image: appendArchive(image, { descriptor, diffId, created, comment: container.directory }),
+    container: { ...container, diffIds: [diffId], chain: chainIds([diffId]) },
+  };
+}
