@@ -21,7 +21,7 @@ import { type Column, listFormat, renderJsonLines, renderTable } from "../table.
 
 export function addMountCommands(program: Command): void {
   program
-    .command("mount <image-or-dir> [dir]")
+    .command("mount <container-or-image> [dir]")
     .usage(
       "[options] IMAGE DIR\n       strata mount [options] CONTAINER DIR\n       strata mount [options] --from-dir DIRECTORY DIR",
     )

@@ -108,6 +108,9 @@ function meaningOf(argument: Argument, command: Command): Candidates {
     const words = argument.argChoices.map((value) => ({ value, description: "" }));
     return { ...NOTHING, words };
   }
+  // With --from-dir the only operand is the directory to mount on.
+  if (command.name() === "mount")
+    return { ...FILES, names: argument.name() === "dir" ? "none" : "both" };
   if (command.name() === "cp") return { ...FILES, names: "container-paths" };
   switch (argument.name()) {
     case "image":

@@ -69,8 +69,8 @@ export async function apply(store: Store, request: ApplyRequest): Promise<Applie
   const overlay = await openUppers(store, present, uppers);
   try {
     const { staging, rubbish } = stagingNames(container.id);
-    removeLeftovers(host, [staging, rubbish]);
-    const plan = await planOf(store, container, host, overlay.tree());
+    const hadStaging = removeLeftovers(host, [staging, rubbish]);
+    const plan = await planOf(store, container, host, overlay.tree(), { hadStaging });
     if (request.force !== true) refuseConflicts(container, plan.conflicts);
     if (isLive) refuseMoves(container, plan, overlay.tree().hasLinkCopies);
     const { changes, conflicts } = plan;
@@ -79,7 +79,7 @@ export async function apply(store: Store, request: ApplyRequest): Promise<Applie
     if (request.force !== true) {
       // What took its time was copying: has anything happened meanwhile?
       const linked = new Set(plan.puts.flatMap(({ source, node }) => linkedIno(source, node)));
-      const again = await planOf(store, container, host, overlay.tree(), linked);
+      const again = await planOf(store, container, host, overlay.tree(), { linked });
       if (again.conflicts.length > 0) removeLeftovers(host, [staging]);
       refuseConflicts(container, again.conflicts);
     }
@@ -119,12 +119,12 @@ async function planOf(
   container: Container,
   host: HostDirectory,
   merged: MergedTreeNode,
-  linked: ReadonlySet<bigint> = new Set(),
+  { linked = new Set(), hadStaging = false }: { linked?: Set<bigint>; hadStaging?: boolean } = {},
 ): Promise<Plan> {
   const { staging } = stagingNames(container.id);
   const base = await readBase(store, container);
   return planApply({
-    ...{ merged, host, base, staging, linked },
+    ...{ merged, host, base, staging, linked, hadStaging },
     fingerprints: await Fingerprints.load(),
   });
 }

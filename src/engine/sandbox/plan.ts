@@ -44,6 +44,8 @@ export interface PlanInput extends Watched {
   readonly merged: MergedTreeNode;
   /** A name in the root that is no part of the directory. */
   readonly staging: Name;
+  /** It was there before, and its removal gave the root another time. */
+  readonly hadStaging: boolean;
 }
 
 /** A directory of the merged tree that has changes. `from`: undefined when it is new. */
@@ -294,7 +296,8 @@ class Planner {
     // Who may not write in it must open it first: then it is to be shut again.
     const isShut = touched && (wanted.mode & 0o700) !== 0o700;
     const all = isWanted ? isShut : sandboxChanged;
-    const times = before === undefined || before.mtime === mtimeOf(now);
+    const isOurs = path === "" && this.#input.hadStaging;
+    const times = isOurs || before === undefined || before.mtime === mtimeOf(now);
     if (!all && !touched && (!times || sameMtime(now, node))) return;
     this.#dresses.push({ path, node, all, times });
     if (path !== "" && (!isWanted || !sameMtime(now, node))) this.#tell("C", path);

@@ -54,7 +54,7 @@ export interface RunOptions {
 /** Does what is still to be done; nothing stays of the staging directory. Throws EngineError IN_USE, FsError. */
 export function runSteps(host: HostDirectory, steps: readonly Step[], options: RunOptions): void {
   const { staging, rubbish, beforeStep } = options;
-  const runner = new Runner(host, options);
+  const runner = new Runner(host, steps, options);
   // Once all names are in place the staging directory has another: then only attributes are left.
   if (tryStatAt(host.fd, staging) !== undefined) {
     using stagingFd = new Descriptor(openAt(host.fd, staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
@@ -82,10 +82,15 @@ class Runner {
   readonly #host: HostDirectory;
   readonly #force: boolean;
   readonly #writer = new AttributeWriter("native", false);
+  /** Where what is taken is put in the end, by slot. */
+  readonly #arrivals: ReadonlyMap<string, LayerPath>;
 
-  constructor(host: HostDirectory, { force }: RunOptions) {
+  constructor(host: HostDirectory, steps: readonly Step[], { force }: RunOptions) {
     this.#host = host;
     this.#force = force;
+    this.#arrivals = new Map(
+      steps.flatMap((step) => (step.op === "put" ? [[step.slot, step.path] as const] : [])),
+    );
   }
 
   name(step: NameStep, stagingFd: number): void {
@@ -94,7 +99,7 @@ class Runner {
     const isHere = there !== undefined && String(there.ino) === step.ino;
     switch (step.op) {
       case "take":
-        if (!isHere) this.#take(step, stagingFd);
+        if (!isHere && !this.#hasArrived(step)) this.#take(step, stagingFd);
         return;
       case "move":
         if (!isHere) this.#move(step);
@@ -106,6 +111,11 @@ class Runner {
         else this.#overtaken(step.path);
       }
     }
+  }
+
+  #hasArrived({ slot, ino }: Extract<Step, { op: "take" }>): boolean {
+    const path = this.#arrivals.get(slot);
+    return path !== undefined && String(this.#host.stat(path)?.ino) === ino;
   }
 
   #take({ path, slot, ino }: Extract<Step, { op: "take" }>, stagingFd: number): void {
@@ -266,10 +276,9 @@ function setTimes(dirFd: number, name: ByteString, times: JournalTimes): void {
   }
 }
 
-/** What a crash left in a directory of which no journal tells. */
-export function removeLeftovers(host: HostDirectory, names: readonly Name[]): void {
-  for (const name of names) {
-    if (tryStatAt(host.fd, name) === undefined) continue;
-    removeTree(host.fd, name);
-  }
+/** What a crash left in a directory of which no journal tells. True when there was something. */
+export function removeLeftovers(host: HostDirectory, names: readonly Name[]): boolean {
+  const left = names.filter((name) => tryStatAt(host.fd, name) !== undefined);
+  for (const name of left) removeTree(host.fd, name);
+  return left.length > 0;
 }
