@@ -5,6 +5,7 @@ import type { ChainId } from "../digest.js";
 import { EngineError } from "../errors.js";
 import {
   type Layer,
+  openDirectoryLayer,
   openDirectoryUpper,
   openIndexedLayer,
   type UpperLayer,
