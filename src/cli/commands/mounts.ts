@@ -20,6 +20,12 @@ import { type GlobalOptions, note, openStore, print, printLine } from "../sessio
 import { type Column, listFormat, renderJsonLines, renderTable } from "../table.js";
 
 export function addMountCommands(program: Command): void {
+  addMount(program);
+  addUnmountAndList(program);
+  addRemoveContainers(program);
+}
+
+function addMount(program: Command): void {
   program
     .command("mount <container-or-image> [dir]")
     .usage(
@@ -69,6 +75,9 @@ Examples:
       if (mounted.notice !== undefined) note(mounted.notice);
       printLine(mounted.container.name);
     });
+}
+
+function addUnmountAndList(program: Command): void {
   program
     .command("unmount <target...>")
     .alias("umount")
@@ -88,7 +97,6 @@ Examples:
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       print(renderContainers(await containers(store), options));
     });
-  addRemoveContainers(program);
 }
 
 /** rm. */
