@@ -19,7 +19,7 @@ const ITSELF = bytesOf("");
 /** How the upper makes its own marks. */
 export interface WhiteoutMaker {
   /** Where nothing is. */
-  readonly whiteout: (dirFd: number, name: Name) => void;
+  readonly whiteout: (name: Name) => void;
   /** Of the directory at `name`, or of `dirFd` itself for an empty name. */
   readonly opaque: (dirFd: number, name: ByteString) => void;
 }
@@ -42,7 +42,7 @@ export function adoptWhiteouts(
     if (said.kind === "opaque") make.opaque(dirFd, ITSELF);
     else {
       const beside = tryStatAt(dirFd, said.of);
-      if (beside === undefined) make.whiteout(dirFd, said.of);
+      if (beside === undefined) make.whiteout(said.of);
       // A directory beside its whiteout: what lies below is hidden, this one shows.
       else if (isDirectory(beside.mode)) make.opaque(dirFd, said.of);
     }

@@ -31,7 +31,6 @@ import {
   S_IFBLK,
   S_IFCHR,
   S_IFIFO,
-  setxattrFd,
   statAt,
   symlinkAt,
   tryStatAt,
@@ -40,10 +39,11 @@ import {
 import type { TarEntry } from "../tar/entry.js";
 import { ApplyDirectories, type ImpliedDirectory } from "./apply-directories.js";
 import { type Attributes, AttributeWriter, type Ownership } from "./attributes.js";
+import { LayerMarker } from "./layer-marker.js";
 import { shownMember } from "./member-device.js";
 import { memberPath, refusal } from "./member-path.js";
 import { removeTree } from "./remove-tree.js";
-import { isWhiteoutStat, MARK_NAMES, OPAQUE, type XattrPrefix } from "./whiteout.js";
+import type { XattrPrefix } from "./whiteout.js";
 
 /**
  * "layer": the tree is a fresh layer, whiteouts become overlayfs's marks. "extract": the tree is a
@@ -61,7 +61,6 @@ export interface ApplyTreeOptions {
 const CREATE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 const HERE = bytesOf(".");
 const DEFAULT_ACL = bytesOf("system.posix_acl_default");
-const OPAQUE_VALUE = Buffer.from(OPAQUE, "latin1");
 
 /**
  * A tree that is being built below one directory. Paths are clean (memberPath), order is the
@@ -72,7 +71,8 @@ export class ApplyTree implements Disposable {
   readonly attributes: AttributeWriter;
   readonly #root: Descriptor;
   readonly #mode: ApplyMode;
-  readonly #opaqueName;
+  /** Of a layer. */
+  readonly #marker: LayerMarker | undefined;
   readonly #directories: ApplyDirectories;
   /** What this archive brought, with all parents: its own whiteouts leave that alone. */
   readonly #own = new Set<LayerPath>();
@@ -80,14 +80,14 @@ export class ApplyTree implements Disposable {
   constructor(rootFd: number, options: ApplyTreeOptions) {
     const fresh = options.mode === "layer";
     this.#mode = options.mode;
-    this.#opaqueName = MARK_NAMES[options.xattrPrefix].opaque;
     this.#root = new Descriptor(openAt(rootFd, HERE, O_RDONLY | O_DIRECTORY));
+    this.#marker = fresh ? new LayerMarker(this.#root.fd, options.xattrPrefix) : undefined;
     this.attributes = new AttributeWriter(options.ownership, fresh);
     this.#directories = new ApplyDirectories(
       this.#root.fd,
       this.attributes,
       (parentFd, name, path, described) => this.#clearWay(parentFd, name, path, described),
-      (fd) => this.#setOpaque(fd),
+      (fd) => this.#marker?.setOpaque(fd),
       options.impliedDirectory,
     );
     if (fresh) this.#prepareLayerRoot();
@@ -159,7 +159,8 @@ export class ApplyTree implements Disposable {
       refusal(path, `its hard link target "${textOf(storedTarget)}" ${state}`);
     const targetFd = target === ROOT_PATH ? undefined : this.#directories.find(parentOf(target));
     const stat = targetFd === undefined ? undefined : tryStatAt(targetFd, baseOf(target));
-    const hidden = stat !== undefined && this.#mode === "layer" && isWhiteoutStat(stat);
+    const hidden =
+      targetFd !== undefined && this.#marker?.isWhiteout(targetFd, baseOf(target)) === true;
     if (stat === undefined || hidden) throw fault("is not in the tree");
     if (isDirectory(stat.mode)) throw fault("is a directory");
     this.#place(path, (parentFd, name) => {
@@ -173,16 +174,17 @@ export class ApplyTree implements Disposable {
   whiteout(directory: LayerPath, name: Name): void {
     const path = joinPath(directory, name);
     const parentFd = this.#directories.need(directory);
-    if (this.#mode === "extract") {
+    if (this.#marker === undefined) {
       this.#owns(directory);
       this.#deleteForeign(path);
       return;
     }
     try {
-      mknodAt(parentFd, name, S_IFCHR, 0, 0);
+      this.#marker.whiteout(parentFd, name);
     } catch (error) {
       if (!isFsError(error, errno.EEXIST)) throw error;
-      if (isDirectory(statAt(parentFd, name).mode)) this.#setOpaque(this.#directories.need(path));
+      const isDir = isDirectory(statAt(parentFd, name).mode);
+      if (isDir) this.#marker.setOpaque(this.#directories.need(path));
     }
   }
 
@@ -190,8 +192,8 @@ export class ApplyTree implements Disposable {
   opaque(directory: LayerPath): void {
     const fd = this.#directories.need(directory);
     this.#owns(directory);
-    if (this.#mode === "layer") this.#setOpaque(fd);
-    else this.#deleteForeignBelow(directory);
+    if (this.#marker === undefined) this.#deleteForeignBelow(directory);
+    else this.#marker.setOpaque(fd);
   }
 
   finish(): void {
@@ -201,10 +203,6 @@ export class ApplyTree implements Disposable {
   [Symbol.dispose](): void {
     this.#directories.close();
     this.#root.close();
-  }
-
-  #setOpaque(fd: number): void {
-    setxattrFd(fd, this.#opaqueName, OPAQUE_VALUE);
   }
 
   #owns(path: LayerPath): void {
@@ -230,7 +228,7 @@ export class ApplyTree implements Disposable {
 
   #clearWay(parentFd: number, name: Name, path: LayerPath, described: boolean) {
     const layer = this.#mode === "layer";
-    const whiteout = layer && isWhiteoutStat(statAt(parentFd, name));
+    const whiteout = this.#marker?.isWhiteout(parentFd, name) === true;
     const replaceable = described || whiteout || !(layer || this.#own.has(path));
     if (!replaceable) throw refusal(path, "members lie below it, but it is not a directory");
     removeTree(parentFd, name);

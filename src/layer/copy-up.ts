@@ -1,8 +1,8 @@
 // Making the copy of a lower inode in an upper's work directory: type, content, and all metadata,
 // in the one order that keeps them all. Putting it in place is the upper's step.
 
-import { errno, isFsError } from "../errors.js";
-import { type ByteString, bufferOf, bytesOf } from "../path.js";
+import { errno, FsError, isFsError } from "../errors.js";
+import { type ByteString, bufferOf, bytesOf, textOf } from "../path.js";
 import {
   close,
   copyData,
@@ -39,6 +39,8 @@ import { formatBlocksMark } from "./zero-ranges.js";
 export interface CopyUpTools {
   readonly writer: InodeWriter;
   readonly marks: MarkNames;
+  /** False where no mark can be set. */
+  readonly redirects: boolean;
   /** Data reach the disk before the copy gets its name. */
   readonly durable: boolean;
   /** The upper's record of owners; with one, refused privileged xattrs are left behind. */
@@ -158,6 +160,7 @@ function finish(tools: CopyUpTools, dirFd: number, name: ByteString, source: Cop
   }
   const { marks } = tools;
   if (source.redirect !== undefined) {
+    if (!tools.redirects) throw new FsError(errno.EXDEV, "redirect", textOf(name));
     setxattrAt(dirFd, name, marks.redirect, Buffer.from(source.redirect, "latin1"));
   }
   setOrigin(tools, dirFd, name, source);

@@ -12,7 +12,6 @@ import {
   DT_REG,
   DT_UNKNOWN,
   direntType,
-  features,
   getxattrAt,
   type InodeFlagsForm,
   isDirectory,
@@ -67,6 +66,7 @@ import {
   WHITEOUT,
 } from "./layer.js";
 import { shownXattr, storedXattr } from "./nested.js";
+import { xattrPrefixOf } from "./own-prefix.js";
 import {
   isReservedName,
   isWhiteoutStat,
@@ -78,7 +78,7 @@ import {
 
 /** How a directory is to be read as a layer. */
 export interface DirectoryLayerOptions {
-  /** Where the marks are; default: "trusted" where that can be read, else "user". */
+  /** Where the marks are; default: "trusted" where that can be read, else "user"; "user.strata" where the root has it. */
   readonly xattrPrefix?: XattrPrefix;
   /** "override": owners, modes and devices that could not be set are recorded in an xattr. */
   readonly ownership?: Ownership;
@@ -112,11 +112,12 @@ export function openDirectoryLayer(
 /** The dialect that the options mean for the layer whose root this is. */
 export function dialectOf(rootFd: number, options: DirectoryLayerOptions): DirectoryDialect {
   return {
-    xattrPrefix: options.xattrPrefix ?? defaultXattrPrefix(),
+    xattrPrefix: options.xattrPrefix ?? xattrPrefixOf(rootFd),
     recordName: recordNameOf(rootFd, options),
     whFiles: options.whFiles ?? true,
     followRedirects: options.followRedirects ?? true,
     directoryFds: options.directoryFds ?? DIRECTORY_FDS,
+    xattrWhiteouts: false,
     changes: false,
   };
 }
@@ -133,10 +134,6 @@ export function recordNameOf(
 
 /** Directories kept open by one layer, unless told otherwise. */
 export const DIRECTORY_FDS = 2048;
-
-export function defaultXattrPrefix(): XattrPrefix {
-  return features().trustedXattr ? "trusted" : "user";
-}
 
 /** A descriptor of the layer's root. Throws FsError. */
 export function openRoot(source: DirectorySource, readOnlyMount: boolean): number {
@@ -159,6 +156,8 @@ export interface DirectoryDialect {
   readonly whFiles: boolean;
   readonly followRedirects: boolean;
   readonly directoryFds: number;
+  /** It is an upper whose whiteouts are xattrs: they may be in opaque directories too. */
+  readonly xattrWhiteouts: boolean;
   /** It is an upper: attributes are read afresh, every node is known. */
   readonly changes: boolean;
 }
@@ -229,7 +228,7 @@ export class DirectoryLayer implements Layer {
   }
 
   #dirent(parent: DirectoryNode, fd: number, { name, ino, type }: Dirent): LayerDirent | undefined {
-    if (type === DT_CHR && ino === this.whiteoutIno) return { name, type, ino, whiteout: true };
+    if (ino === this.whiteoutIno) return { name, type: DT_CHR, ino, whiteout: true };
     const maybeWhiteout =
       type === DT_CHR || type === DT_UNKNOWN || (type === DT_REG && this.#looksInside(parent));
     if (!maybeWhiteout) return { name, type, ino, whiteout: false };
@@ -264,8 +263,8 @@ export class DirectoryLayer implements Layer {
 
   #readMarks(node: DirectoryNode): DiskMarks {
     const fd = this.fdFor(node);
-    const { xattrPrefix, followRedirects } = this.dialect;
-    const read = readXattrMarks(fd, nameFor(node), xattrPrefix);
+    const { followRedirects } = this.dialect;
+    const read = readXattrMarks(fd, nameFor(node), this.dialect);
     const marks = believedMarks(read, followRedirects);
     if (!this.dialect.whFiles || marks.opaque || !isDirectory(node.stat.mode)) return marks;
     // A whiteout beside a directory of the same layer: the lower directory is hidden, this one shows.

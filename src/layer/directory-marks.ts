@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import { errno, FsError } from "../errors.js";
 import { type ByteString, isName, NAME_MAX_BYTES, type Name, textOf } from "../path.js";
 import { FS_APPEND_FL, FS_IMMUTABLE_FL, getxattrAt, listxattrAt, tryStatAt } from "../sys/index.js";
+import type { DirectoryDialect } from "./directory-layer.js";
 import type { DiskMarks } from "./directory-node.js";
 import {
   ALL_BELOW,
@@ -16,7 +17,6 @@ import {
   OPAQUE_NAME,
   PARTIAL,
   whiteoutNameOf,
-  type XattrPrefix,
 } from "./whiteout.js";
 
 /** What an inode without any of our xattrs says. */
@@ -31,10 +31,14 @@ export const NO_MARKS: DiskMarks = {
   blocks: undefined,
 };
 
+/** What of a layer's dialect says how marks are read. */
+type MarkDialect = Pick<DirectoryDialect, "xattrPrefix" | "xattrWhiteouts">;
+
 /** Every prefix's opaque mark is believed: it can only hide what another layer would show. */
 const OPAQUE_NAMES: readonly ByteString[] = [
   MARK_NAMES.trusted.opaque,
   MARK_NAMES.user.opaque,
+  MARK_NAMES["user.strata"].opaque,
   FUSE_OVERLAYFS_OPAQUE,
 ];
 
@@ -43,19 +47,19 @@ const OPAQUE_NAMES: readonly ByteString[] = [
  * origin under the layer's own prefix only, since they make other files show. Throws FsError (EIO
  * for a redirect that is no path).
  */
-export function readXattrMarks(dirFd: number, path: ByteString, prefix: XattrPrefix): DiskMarks {
-  return marksIn(listxattrAt(dirFd, path), (name) => getxattrAt(dirFd, path, name), prefix);
+export function readXattrMarks(dirFd: number, path: ByteString, dialect: MarkDialect): DiskMarks {
+  return marksIn(listxattrAt(dirFd, path), (name) => getxattrAt(dirFd, path, name), dialect);
 }
 
 /** The same, where the names of all xattrs are known, and how to read one. */
 export function marksIn(
   xattrNames: readonly ByteString[],
   readXattr: (name: ByteString) => Buffer | undefined,
-  prefix: XattrPrefix,
+  { xattrPrefix, xattrWhiteouts }: MarkDialect,
 ): DiskMarks {
   const names = xattrNames.filter(isPrivateXattr);
   if (names.length === 0) return NO_MARKS;
-  const own = MARK_NAMES[prefix];
+  const own = MARK_NAMES[xattrPrefix];
   const read = (name: ByteString): ByteString | undefined =>
     names.includes(name)
       ? (readXattr(name)?.toString("latin1") as ByteString | undefined)
@@ -67,7 +71,9 @@ export function marksIn(
   }
   return {
     opaque: opaque.includes(OPAQUE),
-    xattrWhiteouts: opaque.includes(HAS_XATTR_WHITEOUTS),
+    // Before an upper's directory is emptied it is made opaque, which takes the other mark's place.
+    xattrWhiteouts:
+      opaque.includes(HAS_XATTR_WHITEOUTS) || (xattrWhiteouts && opaque.includes(OPAQUE)),
     redirect,
     metacopy: names.includes(own.metacopy),
     originIno: parseIno(read(own.originIno)),
@@ -115,9 +121,8 @@ export function formatIno(ino: bigint): Buffer {
 
 /** True when a zero-size file is overlayfs's whiteout without privileges (Linux 6.7). */
 export function isXattrWhiteout(dirFd: number, name: Name): boolean {
-  return (
-    getxattrAt(dirFd, name, MARK_NAMES.user.whiteout) !== undefined ||
-    getxattrAt(dirFd, name, MARK_NAMES.trusted.whiteout) !== undefined
+  return Object.values(MARK_NAMES).some(
+    ({ whiteout }) => getxattrAt(dirFd, name, whiteout) !== undefined,
   );
 }
 

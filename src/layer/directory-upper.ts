@@ -17,12 +17,9 @@ import {
   O_RDWR,
   O_TMPFILE,
   openAt,
-  RENAME_EXCHANGE,
-  RENAME_NOREPLACE,
   removexattrAt,
   renameAt,
   reopen,
-  rmdirAt,
   type Statfs,
   setxattrAt,
   statAt,
@@ -30,7 +27,6 @@ import {
   statfsFd,
   syncfs,
   UTIME_OMIT,
-  unlinkAt,
   utimensAt,
 } from "../sys/index.js";
 import { adoptWhiteouts } from "./adopt-whiteouts.js";
@@ -39,7 +35,12 @@ import { makeCopy } from "./copy-up.js";
 import { DirectoryFile, type FileOwner } from "./directory-file.js";
 import { nameFor, ownFlags } from "./directory-layer.js";
 import { NO_MARKS } from "./directory-marks.js";
-import { DirectoryNode, type DiskMarks, directoryNodeOf } from "./directory-node.js";
+import {
+  DirectoryNode,
+  type DiskMarks,
+  directoryNodeOf,
+  type NodePlace,
+} from "./directory-node.js";
 import { InodeWriter } from "./inode-writer.js";
 import type {
   AttrChange,
@@ -61,8 +62,7 @@ import { keyName, UpperIndex } from "./upper-index.js";
 import { holdInode, linkInode, refuseReserved, syncNames } from "./upper-names.js";
 import { type DirectoryUpperOptions, upperDialect } from "./upper-options.js";
 import { renameInUpper } from "./upper-rename.js";
-import { OPAQUE } from "./whiteout.js";
-import { removeWhiteouts } from "./whiteout-directory.js";
+import { Whiteouts } from "./whiteouts.js";
 import type { WorkDirectory } from "./work-directory.js";
 
 const HERE = bytesOf(".");
@@ -72,6 +72,7 @@ const NAMELESS = ITSELF as Name;
 /** An open upper; open-upper.ts opens it. */
 export class DirectoryUpper extends PartialLayer implements UpperLayer {
   readonly #work: WorkDirectory;
+  readonly #whiteouts: Whiteouts;
   readonly #writer: InodeWriter;
   readonly #durable: boolean;
   readonly #index: UpperIndex;
@@ -79,7 +80,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
   readonly #adopts: boolean = false;
 
   constructor(title: string, rootFd: number, work: WorkDirectory, options: DirectoryUpperOptions) {
-    const dialect = upperDialect(rootFd, options);
+    const dialect = upperDialect(rootFd, work.form, options);
     const durable = options.volatile !== true;
     const writer = new InodeWriter(dialect.recordName, options.foreign);
     super(title, rootFd, dialect, { work, writer, durable });
@@ -87,9 +88,11 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     this.#durable = durable;
     this.#writer = writer;
     this.#index = new UpperIndex(this, work.indexFd);
-    this.whiteoutIno = work.whiteoutIno;
+    this.#whiteouts = new Whiteouts(this, work);
+    this.whiteoutIno = this.#whiteouts.ino;
     if (options.observe === true) return;
-    this.#adopts = options.foreign === true && this.readRaw(rootFd).length > 0;
+    const mayAdopt = options.foreign === true && !this.#whiteouts.areFiles;
+    this.#adopts = mayAdopt && this.readRaw(rootFd).length > 0;
     if (options.foreign === true && dialect.recordName !== undefined) writer.recordRoot(rootFd);
   }
 
@@ -103,8 +106,8 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
   #adopt(directory: DirectoryNode): void {
     const fd = this.descriptors.of(directory);
     adoptWhiteouts(fd, this.readRaw(fd), {
-      whiteout: (dirFd, name) => this.#linkWhiteout(dirFd, name),
-      opaque: (dirFd, name) => this.#setOpaque(dirFd, name),
+      whiteout: (name) => this.#putWhiteout({ parent: directory, name }),
+      opaque: (dirFd, name) => this.#whiteouts.setOpaque(dirFd, name),
     });
   }
 
@@ -116,7 +119,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     } else {
       this.#prepareIn(parent, name, inode, over, (dirFd, at, inherited) => {
         this.#writer.make(dirFd, at, inode, inherited);
-        if (inode.opaque === true) this.#setOpaque(dirFd, at);
+        if (inode.opaque === true) this.#whiteouts.setOpaque(dirFd, at);
       });
     }
     return this.#born(parent, name, inode.opaque === true ? undefined : NO_MARKS);
@@ -171,7 +174,8 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     return this.#work.prepare((temporary) => {
       using mould = new Mould(this.#work.fd, temporary, fd, parent.stat);
       const made = make(mould.fd, mould.name, inherits(parent));
-      mould.release(fd, name, over, inode.type === "directory");
+      this.#whiteouts.place(mould, { parent, name }, over, inode.type === "directory");
+      mould.release();
       return made;
     });
   }
@@ -194,7 +198,12 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     else {
       this.#work.prepare((temporary) => {
         linkInode(this, own, this.#work.fd, temporary);
-        renameAt(this.#work.fd, temporary, fd, name);
+        this.#whiteouts.place(
+          { fd: this.#work.fd, name: temporary },
+          { parent, name },
+          over,
+          false,
+        );
       });
     }
     own.addName(parent, name);
@@ -209,45 +218,38 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const fd = this.descriptors.of(parent);
     const { mtimeSec, mtimeNsec } = statAt(fd, ITSELF);
     if ((source.data ?? "copy") !== "copy") noteImpure(this, parent);
-    const blocks = this.#copyTo(fd, name, source);
+    const blocks = this.#copyTo(parent, name, source);
     // Copy-up is invisible: the directory shows no change.
     utimensAt(fd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
     return this.enterBlocks(this.#born(parent, name), blocks);
   }
 
-  #copyTo(dirFd: number, name: Name, source: CopyUpSource): BlockMap | undefined {
+  #copyTo(parent: DirectoryNode, name: Name, source: CopyUpSource): BlockMap | undefined {
     if (source.data === "blocks") this.mayHavePartial = true;
     return this.#work.prepare((temporary) => {
-      const blocks = makeCopy(this.tools, this.#work.fd, temporary, source);
-      renameAt(this.#work.fd, temporary, dirFd, name, RENAME_NOREPLACE);
+      const made = { fd: this.#work.fd, name: temporary };
+      const blocks = makeCopy(this.tools, made.fd, made.name, source);
+      this.#whiteouts.place(made, { parent, name }, "absent", false);
       return blocks;
     });
   }
 
   copyUpIndexed(key: ByteString, source: CopyUpSource): LayerNode {
     const name = keyName(key);
-    const blocks = this.#copyTo(this.#work.indexFd, name, source);
+    const blocks = this.#copyTo(this.#index.directory, name, source);
     return this.enterBlocks(this.#born(this.#index.directory, name), blocks);
   }
 
   remove(directory: LayerNode, name: Name, over: Standing, leaveWhiteout: boolean): void {
     const parent = directoryNodeOf(directory);
     const fd = this.descriptors.of(parent);
-    const work = this.#work;
-    if (over === "absent" && leaveWhiteout) this.#linkWhiteout(fd, name);
-    if (over === "whiteout" && !leaveWhiteout) unlinkAt(fd, name);
+    const at = { parent, name };
+    if (over === "absent" && leaveWhiteout) this.#putWhiteout(at);
+    if (over === "whiteout" && !leaveWhiteout) this.#whiteouts.take(at);
     if (over === "absent" || over === "whiteout") return;
     const gone = holdInode(this, parent, fd, name);
-    if (over === "directory") this.#removeWhiteouts(fd, name);
-    if (leaveWhiteout) {
-      work.prepare((temporary) => {
-        this.#linkWhiteout(work.fd, temporary);
-        // One call puts the whiteout in place and takes away what stood there.
-        renameAt(work.fd, temporary, fd, name, over === "directory" ? RENAME_EXCHANGE : 0);
-        if (over === "directory") rmdirAt(work.fd, temporary);
-      });
-    } else if (over === "directory") rmdirAt(fd, name);
-    else unlinkAt(fd, name);
+    this.#whiteouts.remove(at, over, leaveWhiteout);
+    this.whiteoutIno = this.#whiteouts.ino;
     gone?.dropName(parent, name);
   }
 
@@ -260,13 +262,9 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
   ): void {
     const from = { parent: directoryNodeOf(oldDirectory), name: oldName };
     const to = { parent: directoryNodeOf(newDirectory), name: newName };
-    const tools = {
-      layer: this,
-      work: this.#work,
-      writer: this.#writer,
-      removeWhiteouts: (fd: number) => this.#removeWhiteouts(fd, newName),
-    };
-    renameInUpper(tools, from, to, how);
+    const [work, writer, whiteouts] = [this.#work, this.#writer, this.#whiteouts];
+    renameInUpper({ layer: this, work, writer, whiteouts }, from, to, how);
+    this.whiteoutIno = whiteouts.ino;
   }
 
   setattr(node: LayerNode, change: AttrChange): void {
@@ -287,11 +285,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     node: LayerNode,
     marks: { readonly opaque?: boolean; readonly redirect?: ByteString },
   ): void {
-    writeMarks(this, directoryNodeOf(node), marks);
-  }
-
-  #setOpaque(dirFd: number, name: ByteString): void {
-    setxattrAt(dirFd, name, this.tools.marks.opaque, Buffer.from(OPAQUE, "latin1"));
+    writeMarks(this, this.#whiteouts, directoryNodeOf(node), marks);
   }
 
   indexed(key: ByteString): LayerNode | undefined {
@@ -344,13 +338,9 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     this.#work.close();
   }
 
-  #removeWhiteouts(dirFd: number, name: Name): void {
-    removeWhiteouts(dirFd, name, this.whiteoutIno, () => this.#setOpaque(dirFd, name));
-  }
-
-  #linkWhiteout(dirFd: number, name: Name): void {
-    this.#work.linkWhiteout(dirFd, name);
-    this.whiteoutIno = this.#work.whiteoutIno;
+  #putWhiteout(at: NodePlace): void {
+    this.#whiteouts.put(at);
+    this.whiteoutIno = this.#whiteouts.ino;
   }
 
   #ownerOf(node: DirectoryNode): FileOwner {

@@ -30,6 +30,7 @@ export { copyExtents, seekOrEnd } from "./file-extents.js";
 export { type FoundNode, findInTree } from "./find-in-tree.js";
 export { isIndexOf, openIndexedLayer } from "./indexed-layer.js";
 export * from "./layer.js";
+export { keptXattrPrefix } from "./mark-form.js";
 export { type MemoryDisk, type Moment, memoryDisk } from "./memory-inode.js";
 export { MemoryLayer } from "./memory-layer.js";
 export { type MemoryLayerOptions, MemoryUpper, memoryLayer } from "./memory-upper.js";

@@ -125,9 +125,9 @@ export class IndexedLayer extends DirectoryLayer {
     if (own.marks !== undefined) return own.marks;
     const xattrs = this.#xattrs(own);
     if (xattrs === undefined) return super.marks(node);
-    const { xattrPrefix, followRedirects } = this.dialect;
+    const { followRedirects } = this.dialect;
     const read = (name: ByteString): Buffer | undefined => xattrs.get(name);
-    own.marks = believedMarks(marksIn([...xattrs.keys()], read, xattrPrefix), followRedirects);
+    own.marks = believedMarks(marksIn([...xattrs.keys()], read, this.dialect), followRedirects);
     return own.marks;
   }
 
@@ -179,7 +179,7 @@ export class IndexedLayer extends DirectoryLayer {
     const xattrs = listing.xattrs(entry);
     if (xattrs === undefined)
       return super.isWhiteout(parent, this.descriptors.of(parent), listing.name(entry), stat);
-    return xattrs.has(MARK_NAMES.user.whiteout) || xattrs.has(MARK_NAMES.trusted.whiteout);
+    return Object.values(MARK_NAMES).some(({ whiteout }) => xattrs.has(whiteout));
   }
 
   #shown(parent: DirectoryNode, listing: IndexListing, entry: number, stat: Stat): Stat {

@@ -12,16 +12,12 @@ import {
   O_NOFOLLOW,
   O_PATH,
   openAt,
-  RENAME_EXCHANGE,
-  RENAME_NOREPLACE,
-  renameAt,
   rmdirAt,
   S_ISGID,
   type Stat,
   setxattrAt,
-  unlinkAt,
 } from "../sys/index.js";
-import type { LayerNode, Standing } from "./layer.js";
+import type { LayerNode } from "./layer.js";
 
 const DEFAULT_ACL = bytesOf("system.posix_acl_default");
 const INSIDE = bytesOf("new") as Name;
@@ -55,17 +51,8 @@ export class Mould implements Disposable {
     if (acl !== undefined) setxattrAt(this.fd, ITSELF, DEFAULT_ACL, acl);
   }
 
-  /**
-   * What was made takes its place below `fd` in one step, over what stands there; nothing stays in
-   * the work directory.
-   */
-  release(fd: number, name: Name, over: Standing, isDirectory: boolean): void {
-    if (over === "absent") renameAt(this.fd, this.name, fd, name, RENAME_NOREPLACE);
-    else if (!isDirectory) renameAt(this.fd, this.name, fd, name);
-    else {
-      renameAt(this.fd, this.name, fd, name, RENAME_EXCHANGE);
-      unlinkAt(this.fd, this.name);
-    }
+  /** What was made has gone to its place: nothing stays in the work directory. */
+  release(): void {
     if (this.fd !== this.#workFd) rmdirAt(this.#workFd, this.#temporary);
   }
 

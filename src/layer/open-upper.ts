@@ -4,6 +4,7 @@ import { bytesOf } from "../path.js";
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt, statFd } from "../sys/index.js";
 import { DirectoryUpper } from "./directory-upper.js";
 import type { UpperLayer } from "./layer.js";
+import { defaultXattrPrefix } from "./own-prefix.js";
 import type { DirectoryUpperOptions } from "./upper-options.js";
 import { WorkDirectory } from "./work-directory.js";
 
@@ -20,7 +21,8 @@ export function openDirectoryUpper(
   try {
     const use = options.observe === true ? "observe" : "own";
     const { dev } = statFd(rootFd);
-    const work = new WorkDirectory(workPath, dev, use, options.lockWaitMs);
+    const { form, lockWaitMs, xattrPrefix = defaultXattrPrefix() } = options;
+    const work = new WorkDirectory(workPath, dev, { use, lockWaitMs, form, xattrPrefix });
     return new DirectoryUpper(upperPath, rootFd, work, options);
   } catch (error) {
     close(rootFd);

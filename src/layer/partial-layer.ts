@@ -69,11 +69,13 @@ export class PartialLayer extends DirectoryLayer {
     this.#workFd = work.indexFd;
     this.#blockBytes = Math.max(MIN_BLOCK_BYTES, bsize);
     const blockBytes = TRUSTED_MAGICS.includes(type) ? this.#blockBytes : 0;
-    this.tools = { writer, marks, durable, recordName: dialect.recordName, blockBytes };
+    const redirects = work.form.xattrPrefix !== undefined;
+    const { recordName } = dialect;
+    this.tools = { writer, marks, redirects, durable, recordName, blockBytes };
     const isNoted = getxattrAt(this.#workFd, ITSELF, marks.partial) !== undefined;
     // Marks in user.* can't be changed on a file that its owner may not write.
     const records = dialect.recordName !== undefined;
-    const mayMark = dialect.xattrPrefix === "trusted" || records || isRoot();
+    const mayMark = redirects && (dialect.xattrPrefix === "trusted" || records || isRoot());
     this.leavesData = work.use === "own" && mayMark && (isNoted || this.#canMark());
     this.#mayHavePartial = work.use === "own" && isNoted;
   }

@@ -13,11 +13,11 @@ import {
   O_NOFOLLOW,
   O_RDONLY,
   openAt,
-  RENAME_NOREPLACE,
   readDirents,
   renameAt,
   rmdirAt,
   statAt,
+  tryStatAt,
   unlinkAt,
 } from "../sys/index.js";
 
@@ -86,13 +86,11 @@ function openWritable(dirFd: number, name: ByteString): Descriptor {
 function moveUp(dirFd: number, name: Name, topFd: number, counter: number): number {
   for (;;) {
     counter += 1;
-    try {
-      // Moving a directory changes its "..": that takes the right to write in it.
-      chmodAt(dirFd, name, 0o700);
-      renameAt(dirFd, name, topFd, bytesOf(`.removed-${counter}`), RENAME_NOREPLACE);
-      return counter;
-    } catch (error) {
-      if (!isFsError(error, errno.EEXIST)) throw error;
-    }
+    const free = bytesOf(`.removed-${counter}`);
+    if (tryStatAt(topFd, free) !== undefined) continue;
+    // Moving a directory changes its "..": that takes the right to write in it.
+    chmodAt(dirFd, name, 0o700);
+    renameAt(dirFd, name, topFd, free);
+    return counter;
   }
 }

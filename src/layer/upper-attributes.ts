@@ -1,10 +1,11 @@
 // Changing what an upper's inode is besides its content and names: setattr and the marks.
 
+import { errno, FsError } from "../errors.js";
+import { textOf } from "../path.js";
 import {
   close,
   ftruncate,
   O_WRONLY,
-  removexattrAt,
   setxattrAt,
   type Times,
   UTIME_OMIT,
@@ -15,7 +16,8 @@ import type { DirectoryNode } from "./directory-node.js";
 import type { InodeWriter } from "./inode-writer.js";
 import type { AttrChange } from "./layer.js";
 import type { PartialLayer } from "./partial-layer.js";
-import { MARK_NAMES, OPAQUE } from "./whiteout.js";
+import { MARK_NAMES } from "./whiteout.js";
+import type { Whiteouts } from "./whiteouts.js";
 
 /** UpperLayer.setattr. The owner comes before the mode, since chown clears set-id bits. Throws FsError. */
 export function changeAttributes(
@@ -66,6 +68,7 @@ export function noteImpure(layer: DirectoryLayer, directory: DirectoryNode): voi
 /** UpperLayer.mark. Throws FsError. */
 export function writeMarks(
   layer: DirectoryLayer,
+  whiteouts: Whiteouts,
   node: DirectoryNode,
   marks: { readonly opaque?: boolean; readonly redirect?: string },
 ): void {
@@ -73,10 +76,10 @@ export function writeMarks(
   const name = nameFor(node);
   const names = MARK_NAMES[layer.dialect.xattrPrefix];
   if (marks.redirect !== undefined) {
+    if (whiteouts.areFiles) throw new FsError(errno.EXDEV, "redirect", textOf(name));
     setxattrAt(fd, name, names.redirect, Buffer.from(marks.redirect, "latin1"));
   }
-  if (marks.opaque === true) setxattrAt(fd, name, names.opaque, Buffer.from(OPAQUE, "latin1"));
-  else if (marks.opaque === false && layer.marks(node).opaque)
-    removexattrAt(fd, name, names.opaque);
+  if (marks.opaque === true) whiteouts.setOpaque(fd, name);
+  else if (marks.opaque === false && layer.marks(node).opaque) whiteouts.setTransparent(fd, name);
   node.marks = undefined;
 }

@@ -3,12 +3,8 @@
 
 import type { ByteString } from "../path.js";
 import type { Ownership } from "./attributes.js";
-import {
-  DIRECTORY_FDS,
-  type DirectoryDialect,
-  defaultXattrPrefix,
-  recordNameOf,
-} from "./directory-layer.js";
+import { DIRECTORY_FDS, type DirectoryDialect, recordNameOf } from "./directory-layer.js";
+import type { MarkForm } from "./mark-form.js";
 import type { XattrPrefix } from "./whiteout.js";
 
 /** How a directory is to be used as an upper. */
@@ -29,18 +25,26 @@ export interface DirectoryUpperOptions {
   readonly directoryFds?: number;
   /** How long to wait for a mount that has the upper and may just be ending; 0. */
   readonly lockWaitMs?: number;
+  /** How whiteouts and marks are written; what the file system takes, and kernel overlayfs reads if possible. */
+  readonly form?: MarkForm;
   /** To be read only, beside the mount that may own and change it: nothing is locked or cleaned. */
   readonly observe?: boolean;
 }
 
 /** How the directory `rootFd` is read as the upper that it is to be. Throws FsError. */
-export function upperDialect(rootFd: number, options: DirectoryUpperOptions): DirectoryDialect {
+export function upperDialect(
+  rootFd: number,
+  form: MarkForm,
+  options: DirectoryUpperOptions,
+): DirectoryDialect {
   const isForeign = options.foreign === true;
+  const hasFiles = form.whiteouts === "file";
   return {
-    xattrPrefix: options.xattrPrefix ?? defaultXattrPrefix(),
+    xattrPrefix: form.xattrPrefix ?? "user",
     recordName: recordNameOf(rootFd, { ...options, detectRecords: isForeign }),
     // One that is observed can't be changed: its `.wh.` files are read as they are.
-    whFiles: isForeign && options.observe === true,
+    whFiles: hasFiles || (isForeign && options.observe === true),
+    xattrWhiteouts: form.whiteouts === "xattr",
     followRedirects: options.followRedirects ?? true,
     directoryFds: options.directoryFds ?? DIRECTORY_FDS,
     changes: true,

@@ -1,7 +1,8 @@
 // UpperLayer.rename of a directory upper: which call of renameat2 makes each case one atomic step,
 // and what stands in where the file system below has no RENAME_WHITEOUT or it leaves the wrong thing.
 
-import { errno, isFsError } from "../errors.js";
+import { errno, FsError, isFsError } from "../errors.js";
+import { textOf } from "../path.js";
 import {
   isDirectory,
   RENAME_EXCHANGE,
@@ -20,6 +21,7 @@ import type { RenameHow, Standing } from "./layer.js";
 import type { PartialLayer } from "./partial-layer.js";
 import { noteImpure } from "./upper-attributes.js";
 import { holdInode, moveName, refuseReserved } from "./upper-names.js";
+import type { DiskName, Whiteouts } from "./whiteouts.js";
 import type { WorkDirectory } from "./work-directory.js";
 
 /** What a rename needs of the upper. */
@@ -27,14 +29,7 @@ export interface RenameTools {
   readonly layer: PartialLayer;
   readonly work: WorkDirectory;
   readonly writer: InodeWriter;
-  /** Empties a directory of the upper that shows empty. */
-  readonly removeWhiteouts: (dirFd: number) => void;
-}
-
-/** A name on the disk. */
-interface DiskName {
-  readonly fd: number;
-  readonly name: NodePlace["name"];
+  readonly whiteouts: Whiteouts;
 }
 
 /** Throws FsError; then nothing has changed. */
@@ -64,14 +59,17 @@ export function renameInUpper(
   if (tryStatAt(target.fd, target.name)?.ino === stat.ino) return;
   const replaces = how.over === "file" || how.over === "directory";
   const gone = replaces ? holdInode(layer, to.parent, target.fd, to.name) : undefined;
-  if (how.over === "directory") tools.removeWhiteouts(target.fd);
+  if (how.leaveDevice !== undefined && (!tools.whiteouts.swaps || tools.whiteouts.areFiles)) {
+    throw new FsError(errno.EINVAL, "rename", textOf(from.name));
+  }
+  if (how.over === "directory") tools.whiteouts.clear(to, false);
   if (how.leaveDevice !== undefined) {
     const { mode, gid } = from.parent.stat;
     const device = mode & S_ISGID ? { ...how.leaveDevice, gid } : how.leaveDevice;
     moveLeaving(tools.work, source, target, how.over, (at) =>
       tools.writer.make(at.fd, at.name, device, false),
     );
-  } else moveOver(tools, source, target, how, isDirectory(stat.mode));
+  } else moveOver(tools, { from, source }, { to, target }, how, isDirectory(stat.mode));
   gone?.dropName(to.parent, to.name);
   moveName(moved, from.parent, from.name, to.parent, to.name);
 }
@@ -83,32 +81,37 @@ function move(from: DiskName, to: DiskName, flags: number): void {
 /** A rename that leaves nothing, or a whiteout. */
 function moveOver(
   tools: RenameTools,
-  from: DiskName,
-  to: DiskName,
+  { from, source }: { readonly from: NodePlace; readonly source: DiskName },
+  { to, target }: { readonly to: NodePlace; readonly target: DiskName },
   { over, leaveWhiteout }: RenameHow,
   isDirectoryMoved: boolean,
 ): void {
-  if (
-    over === "whiteout" &&
-    (isDirectoryMoved || (leaveWhiteout && !tools.work.renamesWhiteouts))
-  ) {
-    // Just the other way round than before; where nothing lies below, a whiteout hides nothing.
-    move(from, to, RENAME_EXCHANGE);
-    if (!leaveWhiteout) unlinkAt(from.fd, from.name);
+  const { whiteouts } = tools;
+  if (!whiteouts.swaps || whiteouts.areFiles) {
+    whiteouts.move(from, to, over, leaveWhiteout, isDirectoryMoved);
     return;
   }
-  if (leaveWhiteout && !tools.work.renamesWhiteouts) {
-    moveLeaving(tools.work, from, to, over, (at) => tools.work.linkWhiteout(at.fd, at.name));
+  if (leaveWhiteout) whiteouts.expectIn(from.parent);
+  const leavesByCall = leaveWhiteout && whiteouts.renamesLeaveOne;
+  if (over === "whiteout" && (isDirectoryMoved || (leaveWhiteout && !leavesByCall))) {
+    // Just the other way round than before; where nothing lies below, a whiteout hides nothing.
+    move(source, target, RENAME_EXCHANGE);
+    if (!leaveWhiteout) unlinkAt(source.fd, source.name);
+    return;
+  }
+  if (leaveWhiteout && !leavesByCall) {
+    moveLeaving(tools.work, source, target, over, (at) => whiteouts.make(at.name));
     return;
   }
   const flags = leaveWhiteout ? RENAME_WHITEOUT : 0;
   try {
-    move(from, to, over === "absent" ? flags | RENAME_NOREPLACE : flags);
+    move(source, target, over === "absent" ? flags | RENAME_NOREPLACE : flags);
   } catch (error) {
     // Kernel overlayfs and many FUSE file systems have no RENAME_WHITEOUT: that is known from now on.
     if (!leaveWhiteout || !isFsError(error, errno.EINVAL)) throw error;
-    tools.work.renamesWhiteouts = false;
-    moveOver(tools, from, to, { over, leaveWhiteout, exchange: false }, isDirectoryMoved);
+    whiteouts.renamesLeaveOne = false;
+    const how = { over, leaveWhiteout, exchange: false };
+    moveOver(tools, { from, source }, { to, target }, how, isDirectoryMoved);
   }
 }
 

@@ -6,7 +6,6 @@ import { bytesOf, type Name, textOf } from "../path.js";
 import {
   close,
   type Dirent,
-  DT_CHR,
   isRegular,
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -21,25 +20,25 @@ import { isXattrWhiteout } from "./directory-marks.js";
 import { isReservedName, isWhiteoutStat } from "./whiteout.js";
 
 /**
- * Removes the whiteouts of a directory, after `setOpaque` made it opaque. `whiteoutIno` is an
- * inode known to be a whiteout. Throws FsError ENOTEMPTY, with nothing changed, when the directory
- * holds anything else.
+ * Removes the whiteouts of a directory, after `hide` has seen to it that no lower name shows
+ * through it. `whiteoutIno` is an inode known to be a whiteout. Throws FsError ENOTEMPTY, with nothing
+ * changed, when the directory holds anything else.
  */
-export function removeWhiteouts(
+export function clearWhiteouts(
   dirFd: number,
   name: Name,
   whiteoutIno: bigint,
-  setOpaque: () => void,
+  hide: () => void,
 ): void {
   const fd = openAt(dirFd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
   try {
     const entries = list(fd);
     if (entries.length === 0) return;
     for (const entry of entries) {
-      if (entry.type === DT_CHR && entry.ino === whiteoutIno) continue;
+      if (entry.ino === whiteoutIno) continue;
       if (!hides(fd, entry.name)) throw new FsError(errno.ENOTEMPTY, "remove", textOf(name));
     }
-    setOpaque();
+    hide();
     for (const entry of entries) unlinkAt(fd, entry.name);
   } finally {
     close(fd);

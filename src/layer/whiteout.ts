@@ -6,8 +6,11 @@
 import { type ByteString, bytesOf, isName, type Name } from "../path.js";
 import { isCharacterDevice, type Stat } from "../sys/index.js";
 
-/** Where the marks of a layer live: trusted.* needs CAP_SYS_ADMIN, user.* does not. */
-export type XattrPrefix = "trusted" | "user";
+/**
+ * Where the marks of a layer live: trusted.* needs CAP_SYS_ADMIN, user.* does not; user.strata.* is
+ * for file systems that keep neither for us (fuse-overlayfs hides both).
+ */
+export type XattrPrefix = "trusted" | "user" | "user.strata";
 
 /** The names of one prefix's marks (overlayfs.rst; the last ones are strata's own). */
 export interface MarkNames {
@@ -44,7 +47,12 @@ function markNames(prefix: XattrPrefix): MarkNames {
 export const MARK_NAMES: Readonly<Record<XattrPrefix, MarkNames>> = {
   trusted: markNames("trusted"),
   user: markNames("user"),
+  "user.strata": markNames("user.strata"),
 };
+
+export function isXattrPrefix(text: string | undefined): text is XattrPrefix {
+  return text !== undefined && Object.hasOwn(MARK_NAMES, text);
+}
 
 /** fuse-overlayfs's opaque mark without privileges; its value is "y" as well. */
 export const FUSE_OVERLAYFS_OPAQUE = bytesOf("user.fuseoverlayfs.opaque");
@@ -82,6 +90,7 @@ export const PRIVATE_PREFIXES: readonly string[] = [
   "trusted.overlay.",
   "user.overlay.",
   "user.fuseoverlayfs.",
+  "user.strata.overlay.",
 ];
 
 /**

@@ -1,38 +1,48 @@
 // The work directory of an upper: where things are prepared before one rename puts them in place,
-// the one whiteout that all others are hard links of, the hard-link index, and the lock that keeps
-// a second mount out. What an earlier run (ours or another tool's) left in it goes at opening.
+// the hard-link index, the form of the upper's marks, and the lock that keeps a second mount out. What an earlier run (ours or another tool's) left in it goes at opening.
 
+import { Buffer } from "node:buffer";
 import { errno, FsError, isFsError } from "../errors.js";
 import { type ByteString, bytesOf, type Name } from "../path.js";
 import {
   AT_FDCWD,
   chmodAt,
   close,
+  Descriptor,
   flock,
-  linkAt,
   mkdirAt,
-  mknodAt,
   O_CREAT,
   O_DIRECTORY,
+  O_EXCL,
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
   O_RDWR,
+  O_WRONLY,
   openAt,
+  read,
   readDirents,
   removexattrAt,
-  S_IFCHR,
+  renameAt,
   statAt,
+  tryStatAt,
   unlinkAt,
+  writeFull,
 } from "../sys/index.js";
+import { formatMarkForm, type MarkForm, parseMarkForm, probeMarkForm } from "./mark-form.js";
 import { removeTree } from "./remove-tree.js";
+import type { XattrPrefix } from "./whiteout.js";
 
 const HERE = bytesOf(".");
 const LOCK = bytesOf("lock");
 const WORK = bytesOf("work");
 /** Not "index": kernel overlayfs refuses names there that it did not make. */
 const INDEX = bytesOf("strata.index");
-const WHITEOUT_NAME = bytesOf("whiteout");
+/** In `work`: what intention.ts writes. */
+export const INTENTION = bytesOf("intention") as Name;
+/** How the upper is written, where that is not the usual way. */
+const FORM = bytesOf("strata.form") as Name;
+const FORM_BYTES = 100;
 const DEFAULT_ACL = bytesOf("system.posix_acl_default");
 const DIRECTORY = O_PATH | O_DIRECTORY | O_NOFOLLOW;
 
@@ -42,24 +52,46 @@ const DIRECTORY = O_PATH | O_DIRECTORY | O_NOFOLLOW;
  */
 export type WorkUse = "own" | "observe";
 
+/** How a work directory is opened. */
+export interface WorkOptions {
+  readonly use: WorkUse;
+  /** How long another mount may go on to own it. */
+  readonly lockWaitMs?: number | undefined;
+  /** Where the marks are to be, if the file system keeps them there. */
+  readonly xattrPrefix: XattrPrefix;
+  /** What the upper is to be written with, unasked. */
+  readonly form?: MarkForm | undefined;
+}
+
+const CREATE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+
+function usualForm(xattrPrefix: XattrPrefix): MarkForm {
+  return { xattrPrefix, whiteouts: "device", swaps: true };
+}
+
+function readForm(fd: number, { xattrPrefix }: Pick<WorkOptions, "xattrPrefix">): MarkForm {
+  if (tryStatAt(fd, FORM) === undefined) return usualForm(xattrPrefix);
+  using file = new Descriptor(openAt(fd, FORM, O_RDONLY | O_NOFOLLOW));
+  const bytes = Buffer.alloc(FORM_BYTES);
+  return parseMarkForm(bytes.toString("latin1", 0, read(file.fd, bytes, 0, bytes.length)));
+}
+
 /** An open work directory. */
 export class WorkDirectory {
   /** Where to prepare things. */
   readonly fd: number;
   readonly indexFd: number;
-  /** Inode number of the shared whiteout. */
-  whiteoutIno = 0n;
+  readonly form: MarkForm;
   readonly #lockFd: number | undefined;
   readonly use: WorkUse;
-  /** RENAME_WHITEOUT leaves a whiteout of this upper, as far as is known. */
-  renamesWhiteouts = true;
   #temporaries = 0;
 
   /**
-   * Throws FsError: EBUSY when another mount owns it and goes on to for `waitMs`, EXDEV when it is
+   * Throws FsError: EBUSY when another mount owns it and goes on to for `lockWaitMs`, EXDEV when it is
    * not on `device`.
    */
-  constructor(path: string, device: number, use: WorkUse, waitMs = 0) {
+  constructor(path: string, device: number, options: WorkOptions) {
+    const { use, lockWaitMs = 0 } = options;
     this.use = use;
     const fd = openAt(AT_FDCWD, bytesOf(path), O_PATH | O_DIRECTORY);
     const opened: number[] = [fd];
@@ -68,16 +100,17 @@ export class WorkDirectory {
       if (use === "own") {
         this.#lockFd = openAt(fd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
         opened.push(this.#lockFd);
-        if (!lockWithin(this.#lockFd, waitMs)) throw new FsError(errno.EBUSY, "work in", path);
+        if (!lockWithin(this.#lockFd, lockWaitMs)) throw new FsError(errno.EBUSY, "work in", path);
       }
       this.fd = openPrivate(fd, WORK);
       opened.push(this.fd);
       this.indexFd = openPrivate(fd, INDEX);
       opened.push(this.indexFd);
       if (use === "own") {
-        for (const { name } of listOf(this.fd)) removeTree(this.fd, name);
-        this.#makeWhiteout();
+        const left = listOf(this.fd).filter(({ name }) => name !== INTENTION);
+        for (const { name } of left) removeTree(this.fd, name);
       }
+      this.form = use === "own" ? this.#formOf(fd, options) : readForm(fd, options);
     } catch (error) {
       for (const one of opened.slice(1)) close(one);
       throw error;
@@ -86,10 +119,24 @@ export class WorkDirectory {
     }
   }
 
-  #makeWhiteout(): void {
-    // Linux 5.8 needs no privilege for device 0:0.
-    mknodAt(this.fd, WHITEOUT_NAME, S_IFCHR, 0, 0);
-    this.whiteoutIno = statAt(this.fd, WHITEOUT_NAME).ino;
+  /** The form is noted for those who only observe the upper. */
+  #formOf(fd: number, { form, xattrPrefix }: WorkOptions): MarkForm {
+    const own = form ?? probeMarkForm(this.fd, xattrPrefix);
+    const text = formatMarkForm(own);
+    const isUsual = text === formatMarkForm(usualForm(xattrPrefix));
+    const isNoted = tryStatAt(fd, FORM) !== undefined;
+    if (isUsual && isNoted) unlinkAt(fd, FORM);
+    if (isUsual || (isNoted && text === formatMarkForm(readForm(fd, { xattrPrefix })))) return own;
+    this.prepare((temporary) => {
+      using file = new Descriptor(openAt(this.fd, temporary, CREATE, 0o600));
+      writeFull(file.fd, Buffer.from(text, "latin1"));
+      renameAt(this.fd, temporary, fd, FORM);
+    });
+    return own;
+  }
+
+  dropIntention(): void {
+    if (tryStatAt(this.fd, INTENTION) !== undefined) unlinkAt(this.fd, INTENTION);
   }
 
   /** A name in the work directory that nothing has. */
@@ -101,24 +148,6 @@ export class WorkDirectory {
   /** Throws FsError EROFS: who only observes an upper must not change it. */
   refuseObserver(): void {
     if (this.use === "observe") throw new FsError(errno.EROFS, "change an observed upper");
-  }
-
-  /** Puts a whiteout where nothing is. Throws FsError EEXIST. */
-  linkWhiteout(dirFd: number, name: ByteString): void {
-    try {
-      linkAt(this.fd, WHITEOUT_NAME, dirFd, name);
-    } catch (error) {
-      // As many links as the file system takes: begin with another inode.
-      if (isFsError(error, errno.EMLINK)) {
-        unlinkAt(this.fd, WHITEOUT_NAME);
-        this.#makeWhiteout();
-        linkAt(this.fd, WHITEOUT_NAME, dirFd, name);
-        return;
-      }
-      // A file system without hard links (link(2), EPERM).
-      if (!isFsError(error, errno.EPERM)) throw error;
-      mknodAt(dirFd, name, S_IFCHR, 0, 0);
-    }
   }
 
   /**

@@ -2,12 +2,13 @@
 // whiteouts, and whether owners and devices are real or recorded in an attribute.
 
 import { readFileSync } from "node:fs";
+import { keptXattrPrefix, type XattrPrefix } from "../layer/index.js";
 import { features } from "../sys/index.js";
 
 /** To be passed to who unpacks or opens a layer or upper (see layer/). */
 export interface LayerFormat {
   /** "trusted.overlay.*" needs CAP_SYS_ADMIN in the initial user namespace. */
-  readonly xattrPrefix: "trusted" | "user";
+  readonly xattrPrefix: XattrPrefix;
   /** "override": chown and mknod are recorded in user.containers.override_stat. */
   readonly ownership: "native" | "override";
 }
@@ -15,12 +16,13 @@ export interface LayerFormat {
 /** Fewer user ids than this cannot hold an ordinary image. */
 const ENOUGH_IDS = 65_536;
 
-/** What this process may write. */
-export function ownFormat(): LayerFormat {
+/** What this process may write below `directory`, and the file system there keeps. Throws FsError. */
+export function ownFormat(directory: string): LayerFormat {
   const { root, trustedXattr } = features();
-  if (trustedXattr) return { xattrPrefix: "trusted", ownership: "native" };
+  const xattrPrefix = keptXattrPrefix(directory, trustedXattr ? "trusted" : "user");
+  if (trustedXattr) return { xattrPrefix, ownership: "native" };
   return {
-    xattrPrefix: "user",
+    xattrPrefix,
     ownership: root && mappedIds() >= ENOUGH_IDS ? "native" : "override",
   };
 }

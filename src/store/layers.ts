@@ -5,7 +5,7 @@ import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, chainIds, type DiffId, type Digest, hexOf, isDigest } from "../digest.js";
 import { EngineError, isFsError } from "../errors.js";
-import { type Attributes, isIndexOf, writeLayerIndex } from "../layer/index.js";
+import { type Attributes, isIndexOf, isXattrPrefix, writeLayerIndex } from "../layer/index.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
 import type { LayerPath } from "../path.js";
@@ -227,7 +227,7 @@ export function parseInfo(bytes: Uint8Array, path: string, chainId: ChainId): La
     fields.requiredString("chainId") !== chainId ||
     !isDigest(diffId) ||
     sizeBytes === undefined ||
-    (prefix !== "trusted" && prefix !== "user") ||
+    !isXattrPrefix(prefix) ||
     (ownership !== "native" && ownership !== "override")
   ) {
     throw new EngineError("DATA_LOSS", `Cannot read "${path}": it is not the record of a layer`);

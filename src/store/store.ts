@@ -88,7 +88,7 @@ export class Store {
         await mkdir(join(path, folder), { recursive: true, mode: 0o700 });
       }
       if (!(await hasLayout(path))) await writeLayout(path);
-      return new Store(path, options.format ?? ownFormat());
+      return new Store(path, options.format ?? ownFormat(join(path, "tmp")));
     } catch (error) {
       throw asFsError(error, "open store", wanted);
     }

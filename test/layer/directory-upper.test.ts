@@ -3,6 +3,7 @@
 import { type DirectoryUpperOptions, openDirectoryUpper } from "../../src/layer/index.js";
 import { isRoot, Scratch } from "./host-tree.js";
 import { layerSuite, type UpperSubject } from "./layer-suite.js";
+import { FORMS } from "./upper-forms.js";
 
 function subject(options: DirectoryUpperOptions): UpperSubject {
   const scratch = new Scratch();
@@ -12,6 +13,7 @@ function subject(options: DirectoryUpperOptions): UpperSubject {
   const opened = [upper];
   return {
     upper,
+    noRedirects: options.form?.whiteouts === "file",
     reopen: () => {
       opened.pop()?.close();
       const again = openDirectoryUpper(upperPath, workPath, options);
@@ -33,3 +35,7 @@ layerSuite("openDirectoryUpper (override)", () =>
 layerSuite("openDirectoryUpper (16 descriptors, volatile)", () =>
   subject({ directoryFds: 16, volatile: true, ...(isRoot ? {} : { xattrPrefix: "user" }) }),
 );
+
+for (const [title, form] of Object.entries(FORMS)) {
+  layerSuite(`openDirectoryUpper (${title})`, () => subject({ form }));
+}

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { isFsError } from "../../src/errors.js";
 import {
+  type DirectoryUpperOptions,
   type Layer,
   type LayerLookup,
   type LayerNode,
@@ -21,6 +22,7 @@ import { type ByteString, bytesOf, type Name } from "../../src/path.js";
 import { inInitialUserNamespace, isDirectory, O_RDWR } from "../../src/sys/index.js";
 import { isRoot, Scratch } from "./host-tree.js";
 import { attributesOf, dumpLayer } from "./layer-dump.js";
+import { FORMS } from "./upper-forms.js";
 
 const uid = process.getuid?.() ?? 0;
 const gid = process.getgid?.() ?? 0;
@@ -210,12 +212,12 @@ function heldAttributes(layer: Layer, held: Iterable<LayerNode>): unknown[] {
   return [...held].map((node) => attributesOf(layer.stat(node)));
 }
 
-function compare(operations: readonly Operation[], directoryFds: number): void {
+function compare(operations: readonly Operation[], options: DirectoryUpperOptions): void {
   using scratch = new Scratch();
   const paths = [scratch.directory("upper"), scratch.directory("work")] as const;
   const model = new Player(memoryLayer());
   model.upper.setattr(model.upper.root, { uid, gid });
-  const upper = openDirectoryUpper(...paths, { directoryFds });
+  const upper = openDirectoryUpper(...paths, options);
   try {
     const subject = new Player(upper);
     for (const what of operations) deepStrictEqual(subject.play(what), model.play(what));
@@ -224,7 +226,7 @@ function compare(operations: readonly Operation[], directoryFds: number): void {
   } finally {
     upper.close();
   }
-  const again = openDirectoryUpper(...paths);
+  const again = openDirectoryUpper(...paths, options);
   try {
     deepStrictEqual(dumpLayer(again), dumpLayer(model.upper));
     deepStrictEqual(again.indexKeys(), model.upper.indexKeys());
@@ -240,15 +242,24 @@ function report(details: fc.RunDetails<[Operation[]]>): void {
   throw new Error(`${message}\n${String(details.errorInstance)}`);
 }
 
-test("openDirectoryUpper: random operations do what the model says", () => {
+const RUNS = 150;
+const RUNS_OF_FORM = 60;
+
+function compareMany(numRuns: number, options: DirectoryUpperOptions): void {
   fc.assert(
     fc.property(fc.array(operation, { minLength: 1, maxLength: 60 }), (operations) =>
-      compare(operations, 16),
+      compare(operations, options),
     ),
-    {
-      reporter: report,
-      numRuns: 150,
-      ...(process.env["FC_RUNS"] ? { numRuns: Number(process.env["FC_RUNS"]) } : {}),
-    },
+    { reporter: report, numRuns: Number(process.env["FC_RUNS"] ?? numRuns) },
   );
+}
+
+test("openDirectoryUpper: random operations do what the model says", () => {
+  compareMany(RUNS, { directoryFds: 16 });
 });
+
+for (const [title, form] of Object.entries(FORMS)) {
+  test(`openDirectoryUpper (${title}): random operations do what the model says`, () => {
+    compareMany(RUNS_OF_FORM, { form });
+  });
+}

@@ -8,14 +8,18 @@ import {
   openDirectoryUpper,
   type UpperLayer,
 } from "../../src/layer/index.js";
+import type { MarkForm } from "../../src/layer/mark-form.js";
 import { type DirectorySpec, fillLayer } from "./layer-spec.js";
 
 /** The upper in `directory`/upper; made if it is not there. */
-export function upperAt(directory: string): UpperLayer {
+export function upperAt(directory: string, form?: MarkForm): UpperLayer {
   const upper = join(directory, "upper");
   const work = join(directory, "work");
   for (const path of [directory, upper, work]) mkdirSync(path, { recursive: true });
-  return openDirectoryUpper(upper, work, { volatile: true });
+  return openDirectoryUpper(upper, work, {
+    volatile: true,
+    ...(form === undefined ? {} : { form }),
+  });
 }
 
 /** Makes layers (base first); `open` gives them as a stack (topmost first). */

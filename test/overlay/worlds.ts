@@ -22,6 +22,8 @@ export class Worlds {
   readonly root: ModelInode;
   readonly #mount: () => Overlay;
   opened: Opened[] = [];
+  /** The upper keeps no redirects. */
+  refusesMoves = false;
 
   /** `mount` gives an overlay over what the one before left. */
   constructor(root: ModelInode, mount: () => Overlay) {
@@ -51,6 +53,11 @@ export class Worlds {
     const chosen = this.#choose(step);
     if (chosen === undefined) return ["", "", ""];
     const what = `${step.does} ${chosen.what}`;
+    if (this.refusesMoves && FLAGS[step.does] !== undefined) {
+      const given = answer(chosen.inOverlay);
+      // Directories with lower parts don't move where that can't be marked: nothing has changed then.
+      return [given, given === "EXDEV" ? given : answer(chosen.inModel), what];
+    }
     const expected = answer(chosen.inModel);
     return [answer(chosen.inOverlay), expected, what];
   }
