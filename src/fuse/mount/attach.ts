@@ -1,7 +1,7 @@
 // Mounting and detaching as the kernel sees it: directly where that is allowed, else through
 // fusermount3.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { errno, isFsError } from "../../errors.js";
 import { bytesOf } from "../../path.js";
 import {
@@ -27,7 +27,9 @@ import { findMount, STRATA_SUBTYPE } from "./mount-table.js";
 import { refusesOthers } from "./refuses-others.js";
 
 const ROOT_MODE = 0o040000;
-const READ_AHEAD_KB = 1024;
+/** Two messages of the largest size: one is served while the other is read. */
+const MIN_READ_AHEAD_KB = 2048;
+const MAX_READ_AHEAD_KB = 4096;
 
 const MS_FLAGS: Readonly<Record<MountFlag, number>> = {
   nodev: MS_NODEV,
@@ -99,14 +101,41 @@ export function detach(target: string): void {
 }
 
 /**
+ * How far the kernel is to read ahead, in KiB: as far as on the layers' disk, within bounds. So a page
+ * of a mapping, which brings its surroundings along, costs what it costs there. Asked before it is mounted.
+ */
+export function readAheadKbOf(job: MountJob): number {
+  const base = job.lowers.at(-1) ?? job.upper;
+  const ofDisk = base === undefined ? undefined : diskReadAheadKb(statSync(base).dev);
+  return Math.min(Math.max(ofDisk ?? 0, MIN_READ_AHEAD_KB), MAX_READ_AHEAD_KB);
+}
+
+/** undefined where the file system's device has none to be found. */
+function diskReadAheadKb(dev: number): number | undefined {
+  const name = `${(dev >>> 8) & 0xfff}:${(dev & 0xff) | ((dev >>> 12) & 0xfff00)}`;
+  // A partition's is its disk's.
+  for (const file of [
+    `/sys/class/bdi/${name}/read_ahead_kb`,
+    `/sys/dev/block/${name}/../queue/read_ahead_kb`,
+  ]) {
+    try {
+      return Number(readFileSync(file, "latin1"));
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/**
  * Lets the kernel ask for more at once than its 128 KiB: READ requests are as long as the
  * read-ahead. Only root may; a mount without it is slower and nothing else.
  */
-export function raiseReadAhead(target: string): void {
+export function raiseReadAhead(target: string, readAheadKb: number): void {
   const entry = findMount(target);
   if (entry === undefined) return;
   try {
-    writeFileSync(`/sys/class/bdi/${entry.device}/read_ahead_kb`, String(READ_AHEAD_KB));
+    writeFileSync(`/sys/class/bdi/${entry.device}/read_ahead_kb`, String(readAheadKb));
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
   }

@@ -24,6 +24,7 @@ class MountService {
   /** Loaded while the session's thread, which has most to load, does the same. */
   readonly #attaching: Promise<typeof Attaching>;
   #helperStart: HelperStart | undefined;
+  #readAheadKb = 0;
   #reported = false;
   /** What to detach with, once it is mounted. */
   #mounted: typeof Attaching | undefined;
@@ -52,7 +53,7 @@ class MountService {
         this.#mount().catch((error: unknown) => this.#fail(error));
         return;
       case "ready":
-        this.#mounted?.raiseReadAhead(this.#job.target);
+        this.#mounted?.raiseReadAhead(this.#job.target, this.#readAheadKb);
         this.#report({ ready: true, driver: "dev-fuse" });
         return;
       case "failed":
@@ -71,6 +72,7 @@ class MountService {
 
   async #mount(): Promise<void> {
     const attaching = await this.#attaching;
+    this.#readAheadKb = attaching.readAheadKbOf(this.#job);
     const fuseFd = attaching.attach(this.#job);
     this.#mounted = attaching;
     const released = new Int32Array(new SharedArrayBuffer(4 * SHARED_WORDS));
