@@ -1,7 +1,7 @@
 // Layers of one mount in the making: while the next RUN goes on, what the last one left is archived, and
 // what is archived by then is put on the disk by one sync.
 
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { chainIds, type DiffId } from "../../digest.js";
 import { type DiffEntry, writeDiff } from "../../layer/index.js";
@@ -100,7 +100,10 @@ export class LayerQueue {
       }
     })();
     const layer = await this.#blob(watched);
-    return hasSockets ? await this.#anew(overlay) : { layer, tree: upper.tree };
+    if (hasSockets) return await this.#anew(overlay);
+    // The whiteouts of the tree are further names of this one: its end must not change them later.
+    await rm(join(upper.work, "work", "whiteout"), { force: true });
+    return { layer, tree: upper.tree };
   }
 
   async #blob(entries: Iterable<DiffEntry>): Promise<BuiltLayer> {
