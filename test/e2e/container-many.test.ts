@@ -47,11 +47,11 @@ test(`run: ${CONTAINERS} at once share the page cache and leave nothing`, {
   timeout: 300_000,
 }, async () => {
   await using box = await Box.make();
-  writeFileSync(box.at("tree/data/large"), Buffer.alloc(LARGE_BYTES, "large"));
+  writeFileSync(box.at("tree/data/large.so"), Buffer.alloc(LARGE_BYTES, "large"));
   await run("tar", ["-C", box.at("tree"), "-cf", box.at("large.tar"), "."]);
   await box.strata("import", box.at("large.tar"), "large");
   const names = Array.from({ length: CONTAINERS }, (_, n) => `many-${n}`);
-  const work = "cat /data/large >/dev/null; echo $0 >/data/own; sleep 1000; true";
+  const work = "cat /data/large.so >/dev/null; echo $0 >/data/own; sleep 1000; true";
   await Promise.all(
     names.map((name) => box.strata("run", "-d", "--name", name, "large", "sh", "-c", work, name)),
   );
@@ -69,7 +69,7 @@ test(`run: ${CONTAINERS} at once share the page cache and leave nothing`, {
   strictEqual(new Set(all.map(({ State }) => State.Pid)).size, CONTAINERS);
 
   // The file of the layer is in memory, once.
-  const backing = layerFile(box, "data/large");
+  const backing = layerFile(box, "data/large.so");
   const residentBytes = Number(await run("fincore", ["-bnro", "RES", backing]));
   ok(residentBytes > 0.9 * LARGE_BYTES, `${residentBytes} bytes of it are in memory`);
   // Who reads a page that is in memory is not charged for it: together they have hardly more than one copy.
@@ -86,7 +86,7 @@ test(`run: ${CONTAINERS} at once share the page cache and leave nothing`, {
   );
   for (const name of names.slice(0, 2)) {
     const listed = await box.strata("exec", name, "sh", "-c", "cat /data/own; ls /data");
-    strictEqual(listed, `${name}\nfrom-image\nlarge\nown`);
+    strictEqual(listed, `${name}\nfrom-image\nlarge.so\nown`);
   }
   const ids = all.map(({ Id }) => Id);
   await box.strata("rm", "-f", ...names);

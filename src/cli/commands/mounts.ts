@@ -12,7 +12,6 @@ import {
   type Store,
   unmount,
 } from "../../engine/index.js";
-import { EngineError } from "../../errors.js";
 import { forEachObject } from "../each.js";
 import { ago } from "../format.js";
 import { progressBar } from "../progress-bar.js";
@@ -70,7 +69,7 @@ Examples:
     .action(async (first: string, second: string | undefined, options: MountOptions) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const bar = progressBar();
-      const mounted = await mountWhat(store, first, second, { ...options, ...bar });
+      const mounted = await mountWhat(program, store, first, second, { ...options, ...bar });
       bar.end();
       if (mounted.notice !== undefined) note(mounted.notice);
       printLine(mounted.container.name);
@@ -116,8 +115,9 @@ export function addRemoveContainers(program: Command): void {
     });
 }
 
-/** With --from-dir there is one argument, the mount point; else there are two. */
+/** With --from-dir there is one argument, the mount point; else there are two. Throws CommanderError. */
 async function mountWhat(
+  program: Command,
   store: Store,
   first: string,
   second: string | undefined,
@@ -127,14 +127,12 @@ async function mountWhat(
     if (second === undefined) {
       return await mountDirectory(store, { directory, target: first, ...options });
     }
-    throw usage("with --from-dir there is no image: name the directory to mount on, and no more");
+    program.error(
+      "error: with --from-dir there is no image: name the directory to mount on, and no more",
+    );
   }
-  if (second === undefined) throw usage("name an image and the directory to mount on");
+  if (second === undefined) program.error("error: name an image and the directory to mount on");
   return await mount(store, { image: first, target: second, ...options });
-}
-
-function usage(state: string): EngineError {
-  return new EngineError("INVALID_ARGUMENT", `Cannot mount: ${state}`);
 }
 
 const DRIVERS = ["dev-fuse", "fuse-native"] as const;
