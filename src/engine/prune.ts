@@ -1,6 +1,7 @@
 // prune: removes what no name and no container needs, and what crashes left behind.
 
 import type { GarbageReport, Store } from "../store/index.js";
+import { sweepBuilds } from "./build/index.js";
 
 export interface PruneRequest {
   /** Only say what would go. */
@@ -11,6 +12,7 @@ export interface PruneRequest {
 
 /** Throws EngineError IN_USE when another process keeps the store busy for long. */
 export async function prune(store: Store, request: PruneRequest = {}): Promise<GarbageReport> {
+  if (request.dryRun !== true) await sweepBuilds(store);
   await using held = await store.lock.acquire("exclusive", { waitMs: 30_000 });
   if (request.dangling === true && request.dryRun !== true) {
     const needed = new Set((await store.containers.list()).map(({ manifest }) => manifest.digest));

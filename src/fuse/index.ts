@@ -12,6 +12,7 @@ export {
 } from "./mount/mount-control.js";
 export {
   findMountProcess,
+  killMountProcesses,
   type MountedProcess,
   mountInProcess,
   startMountProcess,

@@ -1,7 +1,7 @@
 // Garbage collection: everything that neither index.json nor a container nor the cache of builds leads to. It runs under the
 // exclusive lock, so that nobody is adding anything; what lies in tmp/ is left from dead processes.
 
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, chainIds, type Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
@@ -15,9 +15,11 @@ import {
   parseJson,
   parseManifest,
 } from "../oci/index.js";
+import { bytesOf } from "../path.js";
 import type { BlobStore } from "./blobs.js";
 import { uppersOf } from "./containers.js";
 import type { HeldLock } from "./lock-file.js";
+import { mountPointsBelow } from "./mount-state.js";
 import { removeDirectory } from "./remove-directory.js";
 import { isInUse } from "./scratch-name.js";
 import type { Store } from "./store.js";
@@ -167,7 +169,11 @@ async function unneededUppers(store: Store, needed: Needed): Promise<GarbageItem
 /** Sizes of whole trees are not summed up: that would take longer than removing them. */
 async function temporaries(store: Store): Promise<GarbageItem[]> {
   const directory = join(store.root, "tmp");
-  const names = (await readdir(directory)).filter((name) => !isInUse(name));
+  const table = await readFile("/proc/self/mountinfo", "latin1");
+  // A mount that a killed build left has to end first (engine/build/sweep.ts): its files are other layers'.
+  const isMounted = (name: string): boolean =>
+    mountPointsBelow(table, bytesOf(join(directory, name))).length > 0;
+  const names = (await readdir(directory)).filter((name) => !isInUse(name) && !isMounted(name));
   return await Promise.all(
     names.map(async (name) => {
       const found = await lstat(join(directory, name));

@@ -3,3 +3,4 @@
 export { build } from "./build.js";
 export { type PruneBuildsRequest, type PrunedBuilds, pruneBuilds } from "./prune-cache.js";
 export type * from "./request.js";
+export { sweepBuilds } from "./sweep.js";

@@ -3,7 +3,7 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join, sep } from "node:path";
-import { readMountTable, unmount } from "../../fuse/index.js";
+import { killMountProcesses, readMountTable, unmount } from "../../fuse/index.js";
 import { findRuntime, OciRuntime } from "../../runtime/index.js";
 import { isInUse, type Store } from "../../store/index.js";
 
@@ -17,6 +17,8 @@ export async function sweepBuilds(store: Store): Promise<void> {
 }
 
 async function sweep(directory: string): Promise<void> {
+  // First those that might mount just now; without its root no container starts any more either.
+  await killMountProcesses(directory);
   for (const name of readdirSync(directory)) {
     const stateDirectory = join(directory, name, "state");
     if (!name.startsWith("bundle-") || !existsSync(stateDirectory)) continue;

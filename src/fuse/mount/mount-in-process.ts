@@ -3,11 +3,13 @@
 
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { sep } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { EngineError, errno, isFsError } from "../../errors.js";
+import { hasCode } from "../../node-errors.js";
 import { bytesOf } from "../../path.js";
 import { programFile } from "../../program-files.js";
 import { umount2, unmountRootless } from "../../sys/index.js";
@@ -150,13 +152,39 @@ async function unmountWhenFree(target: string): Promise<void> {
 
 /** The process that serves a target, by its arguments. */
 export function findMountProcess(target: string): number | undefined {
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const argv = readProcFile(Number(name), "cmdline").split("\0");
-    const file = argv.indexOf(PROCESS_FILE);
-    if (file > 0 && argv[file + 1] === target && isRunning(Number(name))) return Number(name);
+  return mountProcesses().find((one) => one.target === target)?.pid;
+}
+
+/**
+ * Kills all that serve a target below a directory, or are about to, and waits until they are gone: for
+ * targets of which nobody knows any more. What was mounted stays, and answers ENOTCONN.
+ */
+export async function killMountProcesses(directory: string): Promise<void> {
+  const pids = mountProcesses()
+    .filter(({ target }) => target.startsWith(directory + sep))
+    .map(({ pid }) => pid);
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if (!hasCode(error, "ESRCH")) throw error;
+    }
   }
-  return undefined;
+  for (let waited = 0; pids.some(isRunning) && waited < GONE_TIMEOUT_MS; waited += GONE_POLL_MS) {
+    await sleep(GONE_POLL_MS);
+  }
+}
+
+/** All that run now. */
+function mountProcesses(): { readonly pid: number; readonly target: string }[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    const pid = Number(name);
+    const argv = readProcFile(pid, "cmdline").split("\0");
+    const file = argv.indexOf(PROCESS_FILE);
+    const target = argv[file + 1];
+    return file > 0 && target !== undefined && isRunning(pid) ? [{ pid, target }] : [];
+  });
 }
 
 /** Empty for a process that is gone. */
