@@ -17,7 +17,7 @@ export interface Committer {
   readonly begin: string;
   /** What is measured. */
   readonly commit: string;
-  /** Forgets the image that commit made. */
+  /** Forgets the image that commit made, when its container is gone. */
   readonly clean: string;
   /** Removes the container; also one that was only half made. */
   readonly end: string;

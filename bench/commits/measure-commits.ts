@@ -1,5 +1,5 @@
-// Commits, by strata and by others, interleaved: each has a container with the same change, commits
-// it in every round, and forgets the image again.
+// Commits, by strata and by others, interleaved: each gets a new container in every round, with the same
+// change, commits it, and forgets both. (Who commits one container twice may have nothing left to do.)
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
@@ -107,9 +107,6 @@ async function measureChange(
       return undefined;
     }
   };
-  for (const each of ready) {
-    attempt(each, () => change.apply(lastLine(runScript(each, each.committer.begin))));
-  }
   for (let round = 0; round < rounds; round++) {
     const turn = ready.length === 0 ? 0 : round % ready.length;
     for (const each of [...ready.slice(turn), ...ready.slice(0, turn)]) {
@@ -117,22 +114,31 @@ async function measureChange(
       await nextTurn();
       const { name: subject } = each.committer;
       if (failed.has(subject) || stop.aborted) continue;
-      const value = attempt(each, () => timeCommit(each));
+      const value = attempt(each, () => timeCommit(each, change));
       if (value !== undefined) samples.push({ row: key, subject, round, value });
     }
   }
-  for (const each of ready) attempt(each, () => runScript(each, each.committer.end));
   say(formatProgress(change.row, samples));
   return samples;
 }
 
-/** Seconds. The image is forgotten again. */
-function timeCommit(ready: Ready): number {
-  spawnSync("sync");
-  const begin = process.hrtime.bigint();
-  runScript(ready, ready.committer.commit);
-  const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
-  runScript(ready, ready.committer.clean);
+/** Seconds. Container and image are forgotten again. */
+function timeCommit(ready: Ready, change: Change): number {
+  const { begin, commit, end, clean } = ready.committer;
+  let seconds: number;
+  try {
+    change.apply(lastLine(runScript(ready, begin)));
+    spawnSync("sync");
+    const begunNs = process.hrtime.bigint();
+    runScript(ready, commit);
+    seconds = Number(process.hrtime.bigint() - begunNs) / 1e9;
+  } catch (error) {
+    // What went wrong first is to be told, not what can't be removed after it.
+    runScript(ready, `( ${end} ) || true`);
+    throw error;
+  }
+  runScript(ready, end);
+  runScript(ready, clean);
   return seconds;
 }
 
