@@ -273,6 +273,24 @@ test("sandbox: committed, branched, mounted again; refusals in one line", option
   await place.strata("rm", "try", "other");
 });
 
+test("README: the commands of its sandbox do what it says", {
+  ...options,
+  skip: options.skip || missing("make"),
+}, async () => {
+  await using place = new Workplace();
+  mkdirSync(place.at("project"));
+  writeFileSync(place.at("project/Makefile"), "all: ; echo built >out\n");
+  const readme = readFileSync("README.md", "utf8");
+  const [, block = ""] = /## A sandbox of a directory[^#]*?```sh\n(.*?)```/s.exec(readme) ?? [];
+  const commands = block.replaceAll("/tmp/try", place.at("try")).replaceAll(" ...", "");
+  const strata = `'${process.execPath}' '${strataMain}' --root '${place.store}'`;
+  const script = `strata() { ${strata} "$@"; }\n${commands}`;
+  const printed = await run("sh", ["-ec", script], { cwd: place.path });
+  match(printed, /^A \/out\nsha256:[0-9a-f]{64}\nother\nA \/out\n/m);
+  equal(readFileSync(place.at("project/out"), "utf8"), "built\n");
+  equal(await place.strata("containers", "-q"), "");
+});
+
 test("apply: ten thousand files", { ...options, timeout: 300_000 }, async () => {
   await using place = new Workplace();
   const directory = place.directory("directory");
