@@ -49,11 +49,7 @@ export function indexesOf(store: Store, layers: readonly LayerInfo[]): Record<st
   );
 }
 
-/** The tree that a container stands on: its image's, or its directory's. Close it. */
-export async function openBase(store: Store, container: Container): Promise<Overlay> {
-  return new Overlay({ stack: await baseOf(store, container) });
-}
-
+/** What a container stands on: its image's layers, topmost first, or its directory. */
 async function baseOf(store: Store, { chain, directory }: Container): Promise<Layer[]> {
   if (directory === undefined) return openStack(store, await layersOf(store, chain));
   const { xattrPrefix } = store.layers.format;
