@@ -72,8 +72,8 @@ export class ImageStore {
   readonly #blobs: BlobStore;
   readonly #references: ReferenceStore;
   readonly #layers: LayerStore;
-  /** Of unpacked layers, which never change either. */
-  readonly #layerSizes = new Map<ChainId, number>();
+  /** Of unpacked layers, which never change either; also those that are being asked for. */
+  readonly #layerSizes = new Map<ChainId, Promise<number | undefined>>();
   /** By manifest digest: documents never change. */
   readonly #read = new Map<Digest, Promise<StoredImage>>();
 
@@ -234,8 +234,11 @@ export class ImageStore {
   }
 
   async #layerSize(chainId: ChainId): Promise<number | undefined> {
-    const known = this.#layerSizes.get(chainId) ?? (await this.#layers.trySizeBytes(chainId));
-    if (known !== undefined) this.#layerSizes.set(chainId, known);
+    const asked = this.#layerSizes.get(chainId) ?? this.#layers.trySizeBytes(chainId);
+    this.#layerSizes.set(chainId, asked);
+    const known = await asked;
+    // It may be unpacked later.
+    if (known === undefined) this.#layerSizes.delete(chainId);
     return known;
   }
 }
