@@ -19,30 +19,64 @@ export interface ArchiveOptions {
   readonly progress?: Progress;
 }
 
+export interface Archived {
+  /** Base first. */
+  readonly archives: readonly UpperArchive[];
+  /** The uppers, by number, that had no archive until now. */
+  readonly made: readonly number[];
+}
+
 /**
- * The archives of all frozen uppers, base first; those that have none are archived now. Hold the container's lock, and the
- * store's shared. Throws EngineError, FsError.
+ * The archives of all frozen uppers, base first; those that have none are archived now. `combined` are archives of several,
+ * by the number of the first of them. Hold the container's lock, and the store's shared. Throws EngineError, FsError.
  */
 export async function archiveUppers(
   store: Store,
   container: Container,
   options: ArchiveOptions,
-): Promise<UpperArchive[]> {
+  combined: ReadonlyMap<number, UpperArchive> = new Map(),
+): Promise<Archived> {
   const archives: UpperArchive[] = [];
+  const made: number[] = [];
+  let next = 0;
   for (const [n, id] of container.frozen.entries()) {
+    if (n < next) continue;
+    const several = combined.get(n);
+    next = n + (several?.uppers ?? 1);
+    if (several !== undefined) {
+      archives.push(several);
+      continue;
+    }
     const known = await store.uppers.archive(id);
-    const isKept =
-      known !== undefined &&
-      chainIdOf(container, archives, known.diffId) === known.chainId &&
-      (await isUsable(store, known));
-    if (isKept) archives.push(known);
-    else archives.push(await archiveUpper(store, container, { n, archives, options, known }));
+    const above = { n, archives, options, known };
+    if (known !== undefined && (await isKept(store, container, archives, known))) {
+      archives.push(known);
+    } else {
+      made.push(n);
+      archives.push(await archiveUpper(store, container, above));
+    }
   }
-  return archives;
+  return { archives, made };
+}
+
+/** It says what the upper is above those: only what a sandbox stands on may have changed since. */
+async function isKept(
+  store: Store,
+  container: Container,
+  below: readonly UpperArchive[],
+  known: UpperArchive,
+): Promise<boolean> {
+  const isAbove =
+    container.directory === undefined ||
+    chainIdOf(container, below, known.diffId) === known.chainId;
+  return isAbove && (await isUsable(store, known));
 }
 
 /** Its blob is there, and its times are what they must be now. */
-async function isUsable(store: Store, { descriptor, latestSec }: UpperArchive): Promise<boolean> {
+export async function isUsable(
+  store: Store,
+  { descriptor, latestSec }: UpperArchive,
+): Promise<boolean> {
   return latestSec === latestSeconds() && (await store.blobs.has(descriptor.digest));
 }
 
@@ -146,9 +180,14 @@ export function appendArchive(
   });
 }
 
-/** The archived uppers of a container become layers, as far as they can. */
-export async function adoptUppers(store: Store, container: Container): Promise<void> {
-  for (const [n, id] of container.frozen.entries()) {
+/** Archived uppers of a container become layers, as far as they can. `made`: those that were not tried before. */
+export async function adoptUppers(
+  store: Store,
+  container: Container,
+  made: readonly number[],
+): Promise<void> {
+  for (const n of made) {
+    const id = container.frozen[n] ?? "";
     const archive = await store.uppers.archive(id);
     if (
       archive === undefined ||

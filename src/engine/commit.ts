@@ -22,7 +22,8 @@ import {
 import { hasCode } from "../node-errors.js";
 import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
 import type { Container, Store } from "../store/index.js";
-import { adoptUppers, appendArchive, archiveUppers, filesOf, saidBy } from "./archive-uppers.js";
+import { adoptUppers, appendArchive, filesOf, saidBy } from "./archive-uppers.js";
+import { archiveLayers } from "./combine-uppers.js";
 import { withChanges } from "./config-changes.js";
 import { committedChanges } from "./container/committed-config.js";
 import { readConfig } from "./container/config-file.js";
@@ -87,7 +88,7 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
     directory === undefined
       ? { image: base, container: frozen }
       : await withDirectoryLayer(store, base, { ...frozen, directory });
-  const archives = await archiveUppers(store, below.container, request);
+  const { archives, made } = await archiveLayers(store, below.container, request);
   // The last one may have been archived for another image: what this one says of it is said here.
   const told = archives.map((archive, n) =>
     n < archives.length - 1 ? archive : { ...filesOf(archive), ...saidBy(request) },
@@ -98,7 +99,7 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
   );
   const layerSizeBytes = archives.at(-1)?.descriptor.sizeBytes ?? 0;
   const committed = await putCommitted(store, { base, image, layerSizeBytes }, request);
-  if (directory === undefined) await adoptUppers(store, frozen);
+  if (directory === undefined) await adoptUppers(store, frozen, made);
   return committed;
 }
 

@@ -3,7 +3,7 @@
 // record names both. It is one rename of that record, made by the mount process where there is
 // one, so that a crash at any time leaves a record that agrees with what the uppers hold.
 
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type FreezePlan, type FreezeReport, freezeMount, settleMount } from "../fuse/index.js";
 import {
@@ -51,6 +51,9 @@ export async function freezeContainer(
 /** Nothing was written since it was frozen last. What is written right now comes after. */
 async function isUnchanged(store: Store, container: Container): Promise<boolean> {
   const { frozen, upper } = container;
+  // What lies in it is told by itself; only its root's attributes are compared with what is below.
+  const { diff } = await store.uppers.place(upper);
+  if ((await readdir(diff)).length > 0) return false;
   const overlay = await openUppers(store, container, [...frozen, upper]);
   try {
     if (!overlay.hasEmptyUpper) return false;

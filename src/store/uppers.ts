@@ -36,6 +36,8 @@ export interface UpperArchive {
   readonly chainId: ChainId;
   /** Seconds since 1970: no time in the archive is later, though some in the upper may be. */
   readonly latestSec?: number;
+  /** It is the archive of so many uppers: this one and those below it. */
+  readonly uppers?: number;
   /** For the history of later images. */
   readonly created: Date;
   readonly author?: string;
@@ -43,6 +45,7 @@ export interface UpperArchive {
 }
 
 const ARCHIVE_FILE = "archive.json";
+const COMBINED_FILE = "combined.json";
 /** The ID of the container that it was made for. */
 const OWNER_FILE = "owner";
 const idForm = /^[0-9a-f]{32}$/;
@@ -100,7 +103,16 @@ export class UpperStore {
 
   /** undefined for one that was not archived. Throws EngineError DATA_LOSS for a damaged record. */
   async archive(id: string): Promise<UpperArchive | undefined> {
-    const path = join(this.directory, id, ARCHIVE_FILE);
+    return await this.#record(id, ARCHIVE_FILE);
+  }
+
+  /** As archive(), of this upper together with some of those below it. */
+  async combined(id: string): Promise<UpperArchive | undefined> {
+    return await this.#record(id, COMBINED_FILE);
+  }
+
+  async #record(id: string, name: string): Promise<UpperArchive | undefined> {
+    const path = join(this.directory, id, name);
     try {
       return parseArchive(await readFile(path), path);
     } catch (error) {
@@ -111,8 +123,16 @@ export class UpperStore {
 
   /** Records an archive, whose blob is in the store. */
   async setArchive(id: string, archive: UpperArchive): Promise<void> {
+    await this.#setRecord(id, ARCHIVE_FILE, archive);
+  }
+
+  async setCombined(id: string, archive: UpperArchive): Promise<void> {
+    await this.#setRecord(id, COMBINED_FILE, archive);
+  }
+
+  async #setRecord(id: string, name: string, archive: UpperArchive): Promise<void> {
     const record = JSON.stringify({ ...archive, descriptor: descriptorJson(archive.descriptor) });
-    await replaceFile(this.#tmp, join(this.directory, id), ARCHIVE_FILE, record);
+    await replaceFile(this.#tmp, join(this.directory, id), name, record);
   }
 
   /**
@@ -169,12 +189,14 @@ function parseArchive(bytes: Uint8Array, path: string): UpperArchive {
     );
   }
   const latestSec = fields.count("latestSec");
+  const uppers = fields.count("uppers");
   const [author, comment] = [fields.string("author"), fields.string("comment")];
   return {
     descriptor: parseDescriptor(fields.get("descriptor"), `${path}: descriptor`),
     diffId: diffId as DiffId,
     chainId: chainId as ChainId,
     ...(latestSec === undefined ? {} : { latestSec }),
+    ...(uppers === undefined ? {} : { uppers }),
     created,
     ...(author === undefined ? {} : { author }),
     ...(comment === undefined ? {} : { comment }),

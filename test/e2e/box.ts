@@ -18,7 +18,7 @@ import { Workplace } from "./workplace.js";
 const BUSYBOX = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
 const APPLETS =
   `sh ls cat echo sleep wc true false id env pwd stty kill ps head yes tr seq touch mkdir
-  stat hostname test mount sync grep rm chmod mknod usleep sort dd`.split(/\s+/);
+  stat hostname test mount sync grep rm chmod mknod usleep sort dd tail`.split(/\s+/);
 const PASSWD = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
 const GROUP = "root:x:0:\napp:x:1000:\nextra:x:1001:app\n";
 
