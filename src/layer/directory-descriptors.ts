@@ -18,13 +18,17 @@ const PIECE_BYTES = 4000;
 
 /** Open directories, the least recently used closed first. */
 export class DirectoryDescriptors {
-  readonly #open: LRUCache<DirectoryNode, number>;
+  readonly #budget: number;
+  #cache: LRUCache<DirectoryNode, number> | undefined;
 
   constructor(budget: number) {
-    this.#open = new LRUCache({
-      max: Math.max(budget, LEAST_BUDGET),
-      dispose: (fd) => close(fd),
-    });
+    this.#budget = Math.max(budget, LEAST_BUDGET);
+  }
+
+  /** Made when needed: it has room for the whole budget at once, and of a deep stack most layers are never asked. */
+  get #open(): LRUCache<DirectoryNode, number> {
+    this.#cache ??= new LRUCache({ max: this.#budget, dispose: (fd) => close(fd) });
+    return this.#cache;
   }
 
   /** An O_PATH descriptor; it stays open for the present operation. Throws FsError. */
@@ -38,7 +42,7 @@ export class DirectoryDescriptors {
   }
 
   close(): void {
-    this.#open.clear();
+    this.#cache?.clear();
   }
 
   #reopen(directory: DirectoryNode): number {
