@@ -3,7 +3,7 @@
 // unpacked layer of those images, and nothing is copied.
 
 import { chainIds } from "../digest.js";
-import { appendLayer, type ImageDocuments, layerDescriptor } from "../image/index.js";
+import { appendLayers, type ImageDocuments, layerDescriptor } from "../image/index.js";
 import { clampDiff, writeDiff } from "../layer/index.js";
 import type { Container, Store, UpperArchive } from "../store/index.js";
 import { latestSeconds, presentTime } from "./present-time.js";
@@ -22,8 +22,13 @@ export interface ArchiveOptions {
 export interface Archived {
   /** Base first. */
   readonly archives: readonly UpperArchive[];
-  /** The uppers, by number, that had no archive until now. */
-  readonly made: readonly number[];
+  /** Those that were archived now, and whose tree says just what their archive says: they can become layers. */
+  readonly plain: readonly PlainUpper[];
+}
+
+interface PlainUpper {
+  readonly id: string;
+  readonly archive: UpperArchive;
 }
 
 /**
@@ -37,7 +42,7 @@ export async function archiveUppers(
   combined: ReadonlyMap<number, UpperArchive> = new Map(),
 ): Promise<Archived> {
   const archives: UpperArchive[] = [];
-  const made: number[] = [];
+  const plain: PlainUpper[] = [];
   let next = 0;
   for (const [n, id] of container.frozen.entries()) {
     if (n < next) continue;
@@ -48,15 +53,16 @@ export async function archiveUppers(
       continue;
     }
     const known = await store.uppers.archive(id);
-    const above = { n, archives, options, known };
     if (known !== undefined && (await isKept(store, container, archives, known))) {
       archives.push(known);
-    } else {
-      made.push(n);
-      archives.push(await archiveUpper(store, container, above));
+      continue;
     }
+    const above = { n, archives, options, known };
+    const { archive, isPlain } = await archiveUpper(store, container, above);
+    archives.push(archive);
+    if (isPlain) plain.push({ id, archive });
   }
-  return { archives, made };
+  return { archives, plain };
 }
 
 /** It says what the upper is above those: only what a sandbox stands on may have changed since. */
@@ -94,7 +100,7 @@ async function archiveUpper(
   store: Store,
   container: Container,
   { n, archives, options, known }: Above,
-): Promise<UpperArchive> {
+): Promise<{ readonly archive: UpperArchive; readonly isPlain: boolean }> {
   const uppers = container.frozen.slice(0, n + 1);
   const { reference, progress } = options;
   await using writer = await store.blobs.writer({ digest: "given" });
@@ -127,7 +133,8 @@ async function archiveUpper(
       // What a sandbox stands on may change; its uppers never become layers.
       container.directory !== undefined;
     if (isNew) await store.uppers.setArchive(uppers.at(-1) ?? "", archive);
-    return archive;
+    const isPlain = isNew && latestSec === undefined && merged.upperStandsAlone();
+    return { archive, isPlain };
   } finally {
     merged.close();
   }
@@ -164,43 +171,27 @@ export function saidBy({
   };
 }
 
-/** The image with one more layer. */
-export function appendArchive(
+/** The image with more layers, base first. */
+export function appendArchives(
   base: ImageDocuments,
-  archive: Omit<UpperArchive, "chainId">,
+  archives: readonly Omit<UpperArchive, "chainId">[],
 ): ImageDocuments {
-  const { descriptor, diffId, created, author, comment } = archive;
-  return appendLayer(base, {
-    descriptor,
-    diffId,
-    createdBy: "strata commit",
-    created,
-    ...(author === undefined ? {} : { author }),
-    ...(comment === undefined ? {} : { comment }),
-  });
+  return appendLayers(
+    base,
+    archives.map(({ descriptor, diffId, created, author, comment }) => ({
+      descriptor,
+      diffId,
+      createdBy: "strata commit",
+      created,
+      ...(author === undefined ? {} : { author }),
+      ...(comment === undefined ? {} : { comment }),
+    })),
+  );
 }
 
-/** Archived uppers of a container become layers, as far as they can. `made`: those that were not tried before. */
-export async function adoptUppers(
-  store: Store,
-  container: Container,
-  made: readonly number[],
-): Promise<void> {
-  for (const n of made) {
-    const id = container.frozen[n] ?? "";
-    const archive = await store.uppers.archive(id);
-    if (
-      archive === undefined ||
-      archive.latestSec !== undefined ||
-      (await store.layers.has(archive.chainId))
-    )
-      continue;
-    const merged = await openUppers(store, container, container.frozen.slice(0, n + 1));
-    try {
-      if (!merged.upperStandsAlone()) continue;
-    } finally {
-      merged.close();
-    }
-    await store.uppers.adopt(id, archive);
+/** They become layers, by one rename each. */
+export async function adoptUppers(store: Store, plain: readonly PlainUpper[]): Promise<void> {
+  for (const { id, archive } of plain) {
+    if (!(await store.layers.has(archive.chainId))) await store.uppers.adopt(id, archive);
   }
 }

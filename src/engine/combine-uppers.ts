@@ -37,8 +37,8 @@ export async function archiveLayers(
   options: ArchiveOptions,
 ): Promise<Archived> {
   const known = await knownCombinations(store, container);
-  const { archives, made } = await archiveUppers(store, container, options, known);
-  return { archives: await combineUppers(store, container, archives, options), made };
+  const { archives, plain } = await archiveUppers(store, container, options, known);
+  return { archives: await combineUppers(store, container, archives, options), plain };
 }
 
 /** What was combined before and is still there, by the number of its first upper; nothing for a container of few. */

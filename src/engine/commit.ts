@@ -22,7 +22,7 @@ import {
 import { hasCode } from "../node-errors.js";
 import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
 import type { Container, Store } from "../store/index.js";
-import { adoptUppers, appendArchive, filesOf, saidBy } from "./archive-uppers.js";
+import { adoptUppers, appendArchives, filesOf, saidBy } from "./archive-uppers.js";
 import { archiveLayers } from "./combine-uppers.js";
 import { withChanges } from "./config-changes.js";
 import { committedChanges } from "./container/committed-config.js";
@@ -88,18 +88,18 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
     directory === undefined
       ? { image: base, container: frozen }
       : await withDirectoryLayer(store, base, { ...frozen, directory });
-  const { archives, made } = await archiveLayers(store, below.container, request);
+  const { archives, plain } = await archiveLayers(store, below.container, request);
   // The last one may have been archived for another image: what this one says of it is said here.
   const told = archives.map((archive, n) =>
     n < archives.length - 1 ? archive : { ...filesOf(archive), ...saidBy(request) },
   );
   const image = applyConfigChanges(
-    told.reduce<ImageDocuments>(appendArchive, below.image),
+    appendArchives(below.image, told),
     committedChanges(await readConfig(store, container)),
   );
   const layerSizeBytes = archives.at(-1)?.descriptor.sizeBytes ?? 0;
   const committed = await putCommitted(store, { base, image, layerSizeBytes }, request);
-  if (directory === undefined) await adoptUppers(store, frozen, made);
+  if (directory === undefined) await adoptUppers(store, plain);
   return committed;
 }
 
@@ -163,11 +163,9 @@ async function commitEntries(
     });
   });
   const blob = await writer.commit({ digest: written.diffId, sizeBytes: written.sizeBytes });
-  const image = appendArchive(base, {
-    descriptor: layerDescriptor(blob),
-    diffId: written.diffId,
-    ...saidBy(options),
-  });
+  const image = appendArchives(base, [
+    { descriptor: layerDescriptor(blob), diffId: written.diffId, ...saidBy(options) },
+  ]);
   return await putCommitted(store, { base, image, layerSizeBytes: written.sizeBytes }, options);
 }
 

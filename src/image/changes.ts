@@ -65,24 +65,37 @@ export function makeManifest(rawConfig: Uint8Array, layers: readonly Descriptor[
 
 /** The image with one layer more. */
 export function appendLayer(image: ImageDocuments, layer: NewLayer): ImageDocuments {
+  return appendLayers(image, [layer]);
+}
+
+/** The image with more layers, base first. */
+export function appendLayers(image: ImageDocuments, layers: readonly NewLayer[]): ImageDocuments {
   const config = configOf(image);
-  const created = layer.created.toISOString();
-  const entry = {
-    created,
-    ...(layer.createdBy ? { created_by: layer.createdBy } : {}),
-    ...(layer.author ? { author: layer.author } : {}),
-    ...(layer.comment ? { comment: layer.comment } : {}),
-  };
   // What docker recorded of the container that made the image is not true of the new one.
   const { container: _, container_config: __, ...kept } = config.raw;
+  const author = layers.findLast((layer) => layer.author)?.author;
+  const created = layers.at(-1)?.created.toISOString();
   const rawConfig = documentBytes({
     ...kept,
-    created,
-    ...(layer.author ? { author: layer.author } : {}),
-    rootfs: { type: "layers", diff_ids: [...config.diffIds, layer.diffId] },
-    history: [...wholeHistory(image), entry],
+    ...(created === undefined ? {} : { created }),
+    ...(author ? { author } : {}),
+    rootfs: { type: "layers", diff_ids: [...config.diffIds, ...layers.map((one) => one.diffId)] },
+    history: [...wholeHistory(image), ...layers.map(historyLine)],
   });
-  return replaceConfig(image, rawConfig, [layer.descriptor]);
+  return replaceConfig(
+    image,
+    rawConfig,
+    layers.map((layer) => layer.descriptor),
+  );
+}
+
+function historyLine({ created, createdBy, author, comment }: NewLayer): JsonObject {
+  return {
+    created: created.toISOString(),
+    ...(createdBy ? { created_by: createdBy } : {}),
+    ...(author ? { author } : {}),
+    ...(comment ? { comment } : {}),
+  };
 }
 
 /** The image with another config of the same layers. */

@@ -7,7 +7,7 @@ import { layerDescriptor } from "../../image/index.js";
 import { directoryTree, wholeTree, writeDiff } from "../../layer/index.js";
 import { ROOT_PATH } from "../../path.js";
 import type { Container, Store } from "../../store/index.js";
-import { appendArchive } from "../archive-uppers.js";
+import { appendArchives } from "../archive-uppers.js";
 
 /** The image of the directory alone, and the container as one of that image. Throws EngineError, FsError. */
 export async function withDirectoryLayer(
@@ -24,7 +24,7 @@ export async function withDirectoryLayer(
   // Not when it was made: the same directory is to give the same image.
   const created = new Date(0);
   return {
-    image: appendArchive(image, { descriptor, diffId, created, comment: container.directory }),
+    image: appendArchives(image, [{ descriptor, diffId, created, comment: container.directory }]),
     container: { ...container, diffIds: [diffId], chain: chainIds([diffId]) },
   };
 }
