@@ -3,14 +3,13 @@
 
 import { deepStrictEqual, equal, match, ok, strictEqual } from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { get } from "node:http";
-import { createServer } from "node:net";
 import { test } from "node:test";
 import { Box, cannotRun, until } from "./box.js";
 import { expectNothingLeft, runDetached } from "./container-place.js";
 import { makePackages } from "./debian-packages.js";
 import { missing } from "./run-program.js";
 import { expectSound } from "./sound-store.js";
+import { fetched, freePort } from "./web-client.js";
 
 const debian = process.env["STRATA_TEST_DEBIAN"];
 const server = process.env["STRATA_TEST_SERVER"];
@@ -41,30 +40,6 @@ test("run: apt-get installs packages, the commit has them", {
   await box.strata("rm", "install");
   await expectSound(box);
 });
-
-/** One that nobody listens on; another program could take it before the server does. */
-async function freePort(): Promise<number> {
-  const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const address = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  ok(typeof address === "object" && address !== null);
-  return address.port;
-}
-
-async function fetched(port: number): Promise<string | undefined> {
-  return await new Promise((resolve) => {
-    const request = get({ host: "127.0.0.1", port, path: "/", timeout: 5000 }, (response) => {
-      let text = "";
-      response.on("data", (chunk: Buffer) => {
-        text += chunk.toString("utf8");
-      });
-      response.on("end", () => resolve(text));
-    });
-    request.on("error", () => resolve(undefined));
-    request.on("timeout", () => request.destroy());
-  });
-}
 
 async function serveWeb(box: Box): Promise<void> {
   const port = await freePort();

@@ -13,7 +13,7 @@ export const GIT_BACKEND = "/usr/lib/git-core/git-http-backend";
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
 }
 
 export class WebServer implements AsyncDisposable {
