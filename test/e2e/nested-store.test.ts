@@ -75,10 +75,10 @@ test("a store inside a mount: pull, load, import, mount, change, commit, rmi, pr
     expectEqualTrees(merged, await listTree(again), "the inner container, mounted again");
     await inner.strata("rm", "-f", "changed");
     await inner.strata("rmi", "imported", "sample");
-    deepStrictEqual(
-      (await shownImages(inner)).map((line) => line.replace(/.* /, "")).sort(),
-      ["changed:1", "pulled:latest"],
-    );
+    deepStrictEqual((await shownImages(inner)).map((line) => line.replace(/.* /, "")).sort(), [
+      "changed:1",
+      "pulled:latest",
+    ]);
     await expectSound(inner);
     kept = await keptInStore(inner);
     await outer.strata("commit", "outer", "with-store");
