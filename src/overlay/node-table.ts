@@ -201,6 +201,16 @@ export class NodeTable {
     if (node.references <= 0) this.#drop(node);
   }
 
+  /**
+   * True when looking its name up gives the same inode again, and nobody but the caller keeps the node:
+   * then it may be forgotten, though it is to be used again. Of files of the layers with one name.
+   */
+  isFoundAgain(node: Node): boolean {
+    const isLowerFile = node.slot < this.#view.levelSlot && !node.isDirectory;
+    const hasOneName = node.tableKeys === undefined && node.more === undefined;
+    return isLowerFile && hasOneName && !node.unlinked && node.references === 1;
+  }
+
   reference(node: Node): void {
     node.references++;
   }

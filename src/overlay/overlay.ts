@@ -36,6 +36,7 @@ import { freeze } from "./freeze.js";
 import { Handle } from "./handle.js";
 import { layerOf } from "./layer-of.js";
 import { MergedTreeNode } from "./merged-tree.js";
+import { NO_ROOM } from "./no-room.js";
 import type { Node } from "./node.js";
 import { inodeFlags, protectionOf, requireOpenable } from "./protection.js";
 import { type DirectoryEntry, DirectoryHandle } from "./readdir.js";
@@ -113,6 +114,11 @@ export class Overlay {
     this.#union.nodes.sweep();
     this.#union.nodes.forgetFound();
     return this.#union.nodes.child(directory, entry.name as Name, entry.slot);
+  }
+
+  /** NodeTable.isFoundAgain. */
+  isFoundAgain(node: Node): boolean {
+    return this.#union.nodes.isFoundAgain(node);
   }
 
   /** Somebody keeps the node. */
@@ -334,7 +340,7 @@ export class Overlay {
 
   /** Room of the upper; a tree that cannot change is full. */
   statfs(): Statfs {
-    return this.#union.upper?.statfs() ?? FULL;
+    return this.#union.upper?.statfs() ?? NO_ROOM;
   }
 
   /** syncfs(2) of the upper. */
@@ -384,16 +390,3 @@ function nodeOf(made: Made): Node {
   assert(node !== undefined, "a plan that ran to its end made its node");
   return node;
 }
-
-const FULL: Statfs = {
-  type: 0,
-  bsize: 4096,
-  blocks: 0n,
-  bfree: 0n,
-  bavail: 0n,
-  files: 0n,
-  ffree: 0n,
-  namelen: 255,
-  frsize: 4096,
-  flags: 0,
-};

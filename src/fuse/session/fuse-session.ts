@@ -224,6 +224,7 @@ export class FuseSession {
         ? this.send(uniqueLow, uniqueHigh, result, 0)
         : this.send(uniqueLow, uniqueHigh, 0, result);
     if (!sent && result >= 0) undo(this, code, result);
+    this.inodes.settle();
   }
 
   /** Runs the handler; what it throws becomes an errno. Nothing thrown leaves this. */

@@ -73,8 +73,11 @@ export function link(session: FuseSession): number {
 }
 
 export function unlink(session: FuseSession): number {
-  const { request } = session;
-  session.overlay.unlink(session.inodes.get(request.nodeId).node, request.lastName());
+  const { request, inodes } = session;
+  const directory = inodes.get(request.nodeId);
+  const name = request.lastName();
+  inodes.wakeName(directory, name);
+  session.overlay.unlink(directory.node, name);
   return 0;
 }
 
@@ -100,6 +103,8 @@ function renameWith(session: FuseSession, start: number, flags: number): number 
   const oldName = request.name(start);
   const newName = request.name(request.endOfText(start) + 1);
   const { uid, gid } = request;
+  inodes.wakeName(from, oldName);
+  inodes.wakeName(to, newName);
   session.overlay.rename(from.node, oldName, to.node, newName, flags, { uid, gid });
   return 0;
 }
