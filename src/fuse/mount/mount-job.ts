@@ -104,6 +104,8 @@ export interface MountJob {
   readonly foreignLayers?: boolean;
   /** With `foreignLayers`: owners that can't be set are recorded in this xattr of the upper. */
   readonly permissionRecord?: "privileged" | "containers";
+  /** For tests: so many inodes are kept with all that is known of them (session/inode-table.ts). */
+  readonly awakeInodes?: number;
   /** How long the kernel may believe names and attributes; for ever if absent. */
   readonly timeoutSeconds?: number;
 }

@@ -99,6 +99,7 @@ function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): vo
       ownerUid: process.geteuid?.() ?? 0,
       ...accessOption(job),
       volatile: job.volatile === true,
+      awakeInodes: job.awakeInodes,
       ...finishOption(job),
       ...freezerOption(job),
       onReady: () => tell({ kind: "ready" }),

@@ -147,6 +147,7 @@ export class NativeSession {
       protocolMinor: PROTOCOL_MINOR,
       passthrough: false,
       inodes: 0,
+      dormantInodes: 0,
       openFiles: this.#files.size,
       paused: this.isPaused,
       heldRequests: this.#held.length,

@@ -13,6 +13,8 @@ const FIRST_SLOTS = 4096;
 const GONE = 0xffff_ffff;
 /** Larger node ids have no room in the table. */
 export const MAX_DORMANT_ID = GONE - 1;
+/** More have no room in a record. */
+export const MAX_DORMANT_LOOKUPS = 0xffff_ffff;
 
 /** What is kept of an inode. */
 export interface DormantInode {

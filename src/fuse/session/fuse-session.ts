@@ -51,6 +51,8 @@ export interface SessionOptions {
   readonly refusesOthers?: boolean;
   /** fsync does nothing: the upper is thrown away after use. */
   readonly volatile: boolean;
+  /** Of more inodes those that nobody uses are kept as records; as many as are worth it if undefined. */
+  readonly awakeInodes?: number | undefined;
   /** How long the kernel may believe names and attributes at most; for ever unless told otherwise. */
   readonly believedSeconds?: number;
   /**
@@ -75,6 +77,8 @@ export interface SessionStatistics {
   readonly passthrough: boolean;
   /** Inodes the kernel knows. */
   readonly inodes: number;
+  /** Those of them that are kept as records. */
+  readonly dormantInodes: number;
   /** Open files and directories. */
   readonly openFiles: number;
   readonly paused: boolean;
@@ -129,7 +133,7 @@ export class FuseSession {
     this.slow = parts.slow;
     const { believedSeconds } = parts.options;
     if (believedSeconds !== undefined) this.reply.believeFor(believedSeconds);
-    const inodes = new InodeTable(overlay);
+    const inodes = new InodeTable(overlay, parts.options.awakeInodes);
     this.inodes = inodes;
     this.readAhead = new ReadAhead(overlay, (node) => giftBytes(overlay, inodes, node));
     this.writers = new PastWriters(overlay);
@@ -305,6 +309,7 @@ export class FuseSession {
       protocolMinor: this.agreement?.minor ?? 0,
       passthrough: this.passthrough.enabled,
       inodes: this.inodes.size,
+      dormantInodes: this.inodes.dormant,
       openFiles: this.files.size,
       paused: this.pause.isPaused,
       heldRequests: this.pause.heldCount,

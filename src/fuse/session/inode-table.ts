@@ -6,7 +6,12 @@ import { errno, FsError } from "../../errors.js";
 import type { Node, Overlay } from "../../overlay/index.js";
 import type { Name } from "../../path.js";
 import { ROOT_NODE_ID } from "../wire/protocol.js";
-import { type DormantInode, DormantInodes, MAX_DORMANT_ID } from "./dormant-inodes.js";
+import {
+  type DormantInode,
+  DormantInodes,
+  MAX_DORMANT_ID,
+  MAX_DORMANT_LOOKUPS,
+} from "./dormant-inodes.js";
 import type { Backing } from "./passthrough.js";
 
 /** How all open files of one inode are served; the kernel refuses (EIO) any mixture. */
@@ -70,6 +75,11 @@ export class InodeTable {
 
   get size(): number {
     return this.#byId.size + this.#dormant.size;
+  }
+
+  /** Those of them that are kept as records. */
+  get dormant(): number {
+    return this.#dormant.size;
   }
 
   /** The inode of a node id. Throws ESTALE for one the kernel has forgotten. */
@@ -158,8 +168,9 @@ export class InodeTable {
   #putToSleep(inode: FuseInode): void {
     const { node, nodeId, lookups } = inode;
     const { parent, name } = node;
-    const isUsed = inode.opens > 0 || inode.detached || inode.mayBeMapped || lookups <= 0;
-    if (isUsed || inode.mode !== "none" || inode.backing !== undefined) return;
+    const isUsed = inode.opens > 0 || inode.detached || inode.mayBeMapped;
+    if (isUsed || lookups <= 0 || lookups > MAX_DORMANT_LOOKUPS) return;
+    if (inode.mode !== "none" || inode.backing !== undefined) return;
     if (parent === undefined || nodeId > MAX_DORMANT_ID || !this.#overlay.isFoundAgain(node))
       return;
     const directory = this.#byNode.get(parent);
