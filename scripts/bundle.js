@@ -1,36 +1,87 @@
 #!/usr/bin/env node
-// Makes one file of each program and of the modules that it loads at once: Node.js starts one file in
-// half the time that it takes for a hundred. Packages stay outside; dist/src stays as it is (the
-// tests' and the types' way in). Run after tsc, by `npm run build`.
+// Makes one file of each program and of the modules that it loads, and compiles it, because a process
+// that starts spends most of its time in loading and compiling; and one of the library. Packages that are
+// JavaScript alone are a part of the programs. dist/src stays as it is (the tests' and the types' way in).
+// Run after tsc, by `npm run build`.
 
-import { readdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+const here = fileURLToPath(new URL(".", import.meta.url));
+const dist = join(here, "../dist");
 const target = join(dist, "run");
-const { PROGRAMS } = await import(join(dist, "src/program-files.js"));
+const { LIBRARY, PROGRAMS } = await import(join(dist, "src/program-files.js"));
 
-const { metafile } = await build({
-  entryPoints: Object.entries(PROGRAMS).map(([out, path]) => ({
-    in: join(dist, "src", path),
-    out,
-  })),
+/** The wrapper that scripts/program.cjs calls; a module's own address is the bundle's. */
+const HEAD = `(function (require, module, __filename) {
+const exports = module.exports, __address = require("node:url").pathToFileURL(__filename).href;`;
+
+const shared = {
   outdir: target,
   bundle: true,
-  // What is loaded later, or by several programs, is a file of its own.
-  splitting: true,
-  packages: "external",
   platform: "node",
   target: "node20",
-  format: "esm",
   metafile: true,
   logLevel: "warning",
+};
+
+const programs = await build({
+  ...shared,
+  entryPoints: Object.entries(PROGRAMS).map(([out, { path }]) => ({
+    in: join(dist, "src", path),
+    out: `${out}.bundle`,
+  })),
+  // They bring compiled parts, which lie in their own directories.
+  external: ["koffi", "fuse-native"],
+  format: "cjs",
+  define: { "import.meta.url": "__address" },
+  supported: { "dynamic-import": false },
+  banner: { js: HEAD },
+  footer: { js: "})" },
+});
+const library = await build({
+  ...shared,
+  entryPoints: [{ in: join(dist, "src", LIBRARY), out: "library" }],
+  outExtension: { ".js": ".mjs" },
+  // What is loaded later is a file of its own.
+  splitting: true,
+  packages: "external",
+  format: "esm",
 });
 
+mkdirSync(target, { recursive: true });
+writeFileSync(join(target, "package.json"), '{ "type": "commonjs" }\n');
+const made = new Set(["package.json"]);
+for (const { metafile } of [programs, library]) {
+  for (const path of Object.keys(metafile.outputs)) made.add(path.split("/").at(-1));
+}
+for (const name of Object.keys(PROGRAMS)) {
+  made.add(`${name}.js`);
+  copyFileSync(join(here, "program.cjs"), join(target, `${name}.js`));
+  chmodSync(join(target, `${name}.js`), 0o755);
+}
+for (const [flags, names] of namesByFlags()) {
+  for (const name of names) made.add(`${name}${flags.join("")}.cache`);
+  execFileSync(process.execPath, [...flags, join(here, "code-cache.cjs"), target, ...names]);
+}
 // Parts that an earlier build made. Files that are the same are never missing meanwhile.
-const made = new Set(Object.keys(metafile.outputs).map((path) => path.split("/").at(-1)));
 for (const name of readdirSync(target)) {
   if (!made.has(name)) rmSync(join(target, name), { force: true });
+}
+
+/** Which programs run with which flags of Node.js. */
+function namesByFlags() {
+  const found = new Map();
+  for (const [name, { flags }] of Object.entries(PROGRAMS)) {
+    for (const words of flags) {
+      const key = words.join(" ");
+      const known = found.get(key) ?? [words, []];
+      found.set(key, known);
+      known[1].push(name);
+    }
+  }
+  return [...found.values()];
 }

@@ -1,16 +1,30 @@
 // Where the programs lie that strata starts as processes and threads of its own.
 
-/** Below dist/src/. scripts/bundle.js makes one file in dist/run/ of each, and of what it imports. */
+/** Flags of Node.js. All that is made for a new inode lives on: copying it while the young heap is small is in vain. */
+export const MOUNT_FLAGS = ["--min-semi-space-size=16"] as const;
+/** There is a monitor for each container: memory counts more than speed. */
+export const MONITOR_FLAGS = ["--max-semi-space-size=1", "--single-threaded-gc"] as const;
+const NO_FLAGS = [] as const;
+
+/**
+ * Their modules below dist/src/, and the flags of the processes that they run in. scripts/bundle.js makes one file
+ * in dist/run/ of each, and of what it imports, compiled for each set of flags.
+ */
 export const PROGRAMS = {
-  strata: "cli/main.js",
-  "strata-overlay": "cli/overlay/main.js",
-  library: "index.js",
-  "mount-process": "fuse/mount/mount-process.js",
-  monitor: "engine/container/monitor-process.js",
-  "session-thread": "fuse/mount/session-thread.js",
-  "unpack-thread": "store/unpack-thread.js",
-  "slow-requests-thread": "fuse/session/slow-requests-thread.js",
+  strata: { path: "cli/main.js", flags: [NO_FLAGS] },
+  "strata-overlay": { path: "cli/overlay/main.js", flags: [NO_FLAGS] },
+  "mount-process": { path: "fuse/mount/mount-process.js", flags: [MOUNT_FLAGS] },
+  monitor: { path: "engine/container/monitor-process.js", flags: [MONITOR_FLAGS] },
+  "session-thread": { path: "fuse/mount/session-thread.js", flags: [NO_FLAGS, MOUNT_FLAGS] },
+  "unpack-thread": { path: "store/unpack-thread.js", flags: [NO_FLAGS] },
+  "slow-requests-thread": {
+    path: "fuse/session/slow-requests-thread.js",
+    flags: [NO_FLAGS, MOUNT_FLAGS],
+  },
 } as const;
+
+/** The module that Node programs import, below dist/src/; bundled as dist/run/library.mjs. */
+export const LIBRARY = "index.js";
 
 export type ProgramName = keyof typeof PROGRAMS;
 

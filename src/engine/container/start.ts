@@ -5,7 +5,7 @@ import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../../errors.js";
-import { programFile } from "../../program-files.js";
+import { MONITOR_FLAGS, programFile } from "../../program-files.js";
 import { readContainerState } from "../../store/container-state.js";
 import type { Container, Store } from "../../store/index.js";
 import { readConfig } from "./config-file.js";
@@ -16,8 +16,6 @@ import { stateOf } from "./present-state.js";
 import { MonitorSession } from "./session.js";
 
 const MONITOR_FILE = fileURLToPath(programFile("monitor"));
-/** There is one for each container: memory counts more than speed. */
-const NODE_FLAGS = ["--max-semi-space-size=1", "--single-threaded-gc"];
 const LOCK_WAIT_MS = 30_000;
 
 /** A container that runs, and the connection to it. */
@@ -94,7 +92,7 @@ async function refuseMounted(store: Store, container: Container): Promise<void> 
 async function launch(job: MonitorJob, container: Container): Promise<MonitorSession> {
   const log = openSync(job.mount.logFile, "a", 0o600);
   try {
-    const child = spawn(process.execPath, [...NODE_FLAGS, MONITOR_FILE, job.home], {
+    const child = spawn(process.execPath, [...MONITOR_FLAGS, MONITOR_FILE, job.home], {
       detached: true,
       cwd: "/",
       stdio: ["ignore", log, log, "pipe"],

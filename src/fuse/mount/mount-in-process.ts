@@ -11,15 +11,13 @@ import { fileURLToPath } from "node:url";
 import { EngineError, errno, isFsError } from "../../errors.js";
 import { hasCode } from "../../node-errors.js";
 import { bytesOf } from "../../path.js";
-import { programFile } from "../../program-files.js";
+import { MOUNT_FLAGS, programFile } from "../../program-files.js";
 import { umount2, unmountRootless } from "../../sys/index.js";
 import { detach } from "./attach.js";
 import type { FuseDriver, MountJob, MountReport } from "./mount-job.js";
 import { findMount, STRATA_MOUNT_TYPE } from "./mount-table.js";
 
 const PROCESS_FILE = fileURLToPath(programFile("mount-process"));
-/** All that is made for a new inode lives on: copying it while the young heap is small is in vain. */
-const NODE_FLAGS = ["--min-semi-space-size=16"];
 const BUSY_RETRY_MS = 50;
 const BUSY_RETRIES = 20;
 const GONE_POLL_MS = 5;
@@ -56,7 +54,7 @@ export interface WaitingMountProcess {
 export function startMountProcess(target: string, logFile: string): WaitingMountProcess {
   const log = openSync(logFile, "a", 0o600);
   // The target is an argument only for people who read `ps`, and for findMountProcess.
-  const child = spawn(process.execPath, [...NODE_FLAGS, PROCESS_FILE, target], {
+  const child = spawn(process.execPath, [...MOUNT_FLAGS, PROCESS_FILE, target], {
     detached: true,
     cwd: "/",
     stdio: ["ignore", log, log, "pipe", "pipe"],
