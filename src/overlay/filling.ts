@@ -6,7 +6,7 @@ import { errno, FsError, isFsError } from "../errors.js";
 // Not by layer's door: a mount process starts without what applies and writes archives.
 import { seekOrEnd } from "../layer/file-extents.js";
 import type { LayerFile, LayerNode, OwnBlocks } from "../layer/layer.js";
-import { O_RDONLY, O_RDWR, PERMISSION_BITS, SEEK_DATA, SEEK_HOLE } from "../sys/index.js";
+import { O_RDONLY, O_RDWR, PERMISSION_BITS, SEEK_DATA, SEEK_HOLE, willNeed } from "../sys/index.js";
 import { CAPABILITY } from "./capability.js";
 import { openData, ownBlocks } from "./data-place.js";
 import { findPartial } from "./find-partial.js";
@@ -15,15 +15,15 @@ import type { Node } from "./node.js";
 import type { Union } from "./union.js";
 import { writeBlocks } from "./write-blocks.js";
 
-/** Copied in one step. */
-const STEP_BYTES = 1024 * 1024;
+/** Copied in one step: less than a millisecond, which a request that comes meanwhile waits. */
+const STEP_BYTES = 256 * 1024;
 /** Where no data are left to copy, so much is looked through in one step. */
-const STEP_HOLE_BYTES = 1024 * STEP_BYTES;
+const STEP_HOLE_BYTES = 4096 * STEP_BYTES;
 
 /** Names of the upper that one step looks at. */
 const SEEN_IN_ONE_STEP = 64;
 const SETTLED_AT_ONCE = 64;
-const STEPS_BETWEEN_SYNCS = 64;
+const STEPS_BETWEEN_SYNCS = 256;
 
 /** A file that is complete, and not yet known to be on the disk. */
 export interface Filled {
@@ -82,8 +82,12 @@ export class Filling {
       return;
     }
     try {
+      const isBegun = this.#current !== undefined;
       this.#current ??= this.#begin(node);
-      if (this.#current === undefined || this.#fill(this.#current)) this.#done(node);
+      if (this.#current === undefined) this.#done(node);
+      else if (!isBegun) this.#sendFor(this.#current);
+      else if (this.#fill(this.#current)) this.#done(node);
+      else this.#sendFor(this.#current);
     } catch (error) {
       if (!isFsError(error)) throw error;
       this.#leave(node);
@@ -126,6 +130,11 @@ export class Filling {
       own.close();
       throw error;
     }
+  }
+
+  /** Has the disk bring the next piece meanwhile, so that nobody waits for it. */
+  #sendFor({ below, at }: Current): void {
+    if (below.fd !== undefined) willNeed(below.fd, at, STEP_BYTES);
   }
 
   /** Copies the next piece; true when none is left. */

@@ -7,10 +7,10 @@ import type { Filled, Filling } from "../../overlay/index.js";
 import type { Log } from "./log.js";
 import type { SlowRequests } from "./slow-requests.js";
 
-/** So long nobody must have asked for anything before it begins… */
-const IDLE_MS = 20;
+/** So long nobody must have asked for anything before it begins: who works on many files pauses, too… */
+const IDLE_MS = 100;
 /** …and between two pieces: some 200 MB/s, so that the disk is not taken from others. */
-const BETWEEN_MS = 4;
+const BETWEEN_MS = 1;
 /** Files that are synced in one go. */
 const SYNCED_AT_ONCE = 32;
 
