@@ -21,7 +21,10 @@ const PROCESS_FILE = fileURLToPath(programFile("mount-process"));
 const BUSY_RETRY_MS = 50;
 const BUSY_RETRIES = 20;
 const GONE_POLL_MS = 5;
-const GONE_TIMEOUT_MS = 10_000;
+/** It may have to wait for a disk that others write to. */
+const GONE_TIMEOUT_MS = 60_000;
+/** A lazy unmount: somebody may use it for hours. */
+const LAZY_TIMEOUT_MS = 10_000;
 
 /** A mount that stands, served by a process of its own until it is unmounted. */
 export interface MountedProcess {
@@ -118,8 +121,9 @@ export async function unmount(target: string, options: UnmountOptions = {}): Pro
     await unmountWhenFree(target);
   }
   if (pid === undefined) return;
+  const limitMs = options.lazy === true ? LAZY_TIMEOUT_MS : GONE_TIMEOUT_MS;
   for (let waited = 0; isRunning(pid); waited += GONE_POLL_MS) {
-    if (waited > GONE_TIMEOUT_MS) {
+    if (waited > limitMs) {
       // Lazily unmounted and still in use: the process stays as long as its users.
       if (options.lazy === true) return;
       throw new EngineError("IN_USE", `Cannot unmount "${target}": process ${pid} goes on`);
