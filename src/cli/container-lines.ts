@@ -16,6 +16,17 @@ export interface PsColumns {
   readonly sizes: boolean;
 }
 
+const RAW = `container_id: {{.ID}}
+image: {{.Image}}
+command: {{.Command}}
+created_at: {{.CreatedAt}}
+state: {{- pad .State 1 0}}
+status: {{- pad .Status 1 0}}
+names: {{.Names}}
+labels: {{- pad .Labels 1 0}}
+ports: {{- pad .Ports 1 0}}
+`;
+
 /** The rows of ps. */
 export function psListing({ trunc, sizes }: PsColumns, now = Date.now()): Listing<PsLine> {
   return {
@@ -34,7 +45,11 @@ export function psListing({ trunc, sizes }: PsColumns, now = Date.now()): Listin
       Mounts: "MOUNTS",
       LocalVolumes: "LOCAL VOLUMES",
       Networks: "NETWORKS",
+      Platform: "PLATFORM",
+      HealthStatus: "HEALTH STATUS",
+      IPAddresses: "IP ADDRESSES",
     },
+    raw: `${RAW}${sizes ? "size: {{.Size}}\n" : ""}`,
     table: `{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}${sizes ? "\t{{.Size}}" : ""}`,
     fields: (line) => ({
       ID: shortened(line.view.container.id, trunc),
@@ -52,6 +67,11 @@ export function psListing({ trunc, sizes }: PsColumns, now = Date.now()): Listin
       Mounts: mountsText(line, trunc),
       LocalVolumes: String(line.view.config.mounts.filter(({ type }) => type === "volume").length),
       Networks: line.view.config.network,
+      // docker knows it of images that came as several, in its containerd store.
+      Platform: null,
+      // No program is asked for its health, and no network gives addresses.
+      HealthStatus: "",
+      IPAddresses: [],
     }),
   };
 }

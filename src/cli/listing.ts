@@ -1,4 +1,5 @@
-// Lists as docker prints them by --format: "table", "table TEMPLATE", "json", or a template for each row.
+// Lists as docker prints them by --format: "table", "table TEMPLATE", "json", "raw" where docker has that, or a
+// template for each row.
 // https://github.com/docker/cli/blob/master/cli/command/formatter/formatter.go
 
 import { Option } from "commander";
@@ -14,6 +15,8 @@ export interface Listing<Row> {
   readonly fields: (row: Row) => Readonly<Record<string, unknown>>;
   /** What "table" by itself means: "{{.ID}}\t{{.Size}}". */
   readonly table: string;
+  /** What "raw" means, lines of "name: value"; without it the word is a template like any other. */
+  readonly raw?: string;
 }
 
 /** --format of commands that list things. */
@@ -34,7 +37,11 @@ export function renderListing<Row>(
 ): string {
   if (format === "json") return rows.map((row) => `${jsonRow(listing.fields(row))}\n`).join("");
   const isTable = format.startsWith(TABLE);
-  const wanted = format === TABLE ? listing.table : isTable ? format.slice(TABLE.length) : format;
+  const wanted = isTable
+    ? ownTable(listing, format)
+    : format === "raw"
+      ? (listing.raw ?? format)
+      : format;
   // Both are done to the whole text, also within {{ }}.
   const text = wanted
     .replace(/^ +| +$/g, "")
@@ -45,13 +52,23 @@ export function renderListing<Row>(
   const missing = (field: string) =>
     `can't evaluate field ${field}; the fields are ${names.join(", ")}`;
   const lines = rows.map((row) => {
-    const fields = listing.fields(row);
+    const fields = fieldsOf(listing, row);
     return `${template.render(isTable ? cellsOf(fields) : fields, { missing })}\n`;
   });
   if (!isTable) return lines.join("");
   const titles = { ...listing.titles, Label: titleOfLabel };
   const head = template.render(titles, { missing, forHeader: true });
   return aligned([`${head}\n`, ...lines].join(""));
+}
+
+/** A row for a template, by name: so `{{json .}}` writes it as docker does. */
+export function fieldsOf<Row>(listing: Listing<Row>, row: Row): Readonly<Record<string, unknown>> {
+  const byName = Object.entries(listing.fields(row)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(byName);
+}
+
+function ownTable<Row>({ table }: Listing<Row>, format: string): string {
+  return format === TABLE ? table : format.slice(TABLE.length);
 }
 
 /** Control characters must neither reach the terminal nor make columns. */

@@ -189,6 +189,6 @@ async function putCommitted(
     [PARENT_IMAGE]: imageIdOf(base),
   });
   if (reference === undefined) await store.references.keep(descriptor);
-  else await store.references.set(reference, descriptor);
+  else await store.references.tag(reference, descriptor);
   return { id: imageIdOf(image), reference, layerSizeBytes };
 }

@@ -27,6 +27,13 @@ export interface ImageUsage {
   readonly containers: number;
 }
 
+/** What one step of a build left. */
+export interface BuildUsage {
+  readonly step: ListedStep;
+  /** An image has its layer, too. */
+  readonly isShared: boolean;
+}
+
 export interface DiskUsage {
   readonly images: Usage;
   readonly containers: Usage;
@@ -34,7 +41,8 @@ export interface DiskUsage {
   readonly builds: Usage;
   readonly imageItems: readonly ImageUsage[];
   readonly containerItems: readonly PsLine[];
-  readonly buildItems: readonly ListedStep[];
+  /** The one that was not used for longest comes first. */
+  readonly buildItems: readonly BuildUsage[];
 }
 
 /** Sizes are those of blobs and of unpacked layers together: each is on the disk once. */
@@ -43,10 +51,16 @@ export async function diskUsage(store: Store): Promise<DiskUsage> {
   const containerItems = await ps(store, { all: true, sizes: true });
   await using _lock = await store.lock.acquire("shared");
   const records = await store.images();
-  const buildItems = await store.buildCache.list();
   const imageItems = await imageUsage(store, records, await store.containers.list());
   const all = await sizeOf(store, await neededBy(store));
-  const images = await sizeOf(store, await neededBy(store, "images"));
+  const ofImages = await neededBy(store, "images");
+  const images = await sizeOf(store, ofImages);
+  const buildItems = (await store.buildCache.list())
+    .sort((a, b) => a.usedAt.getTime() - b.usedAt.getTime() || (a.key < b.key ? -1 : 1))
+    .map((step) => ({
+      step,
+      isShared: step.layer !== undefined && ofImages.layers.has(step.layer.chainId),
+    }));
   const used = await sizeOf(store, await neededBy(store, "containers"));
   const written = (lines: readonly PsLine[]) =>
     sum(lines.map(({ sizes }) => sizes?.writtenBytes ?? 0));

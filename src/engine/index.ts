@@ -61,6 +61,7 @@ export {
 } from "./cp.js";
 export { type Change, type ChangeKind, diff, diffImages } from "./diff.js";
 export {
+  type BuildUsage,
   type DiskUsage,
   diskUsage,
   type ImageUsage,

@@ -1,9 +1,13 @@
 // An image in docker's fields. https://docs.docker.com/reference/api/engine/ (ImageInspect)
 
+import { join } from "node:path";
 import { layersSizeBytes } from "../image/index.js";
 import { familiarRepository } from "../oci/index.js";
 import type { ImageRecord, Store } from "../store/index.js";
 import type { Inspection } from "./inspection.js";
+
+/** Go's zero time. */
+const NEVER = "0001-01-01T00:00:00Z";
 
 export async function inspectImage(store: Store, image: ImageRecord): Promise<Inspection> {
   const { config } = image;
@@ -24,7 +28,7 @@ export async function inspectImage(store: Store, image: ImageRecord): Promise<In
     BlobSize: layersSizeBytes(image),
     GraphDriver: { Data: await graphData(store, image), Name: "strata" },
     RootFS: { Type: "layers", Layers: config.diffIds },
-    Metadata: { LastTagTime: "0001-01-01T00:00:00Z" },
+    Metadata: { LastTagTime: image.lastTagged?.toISOString() ?? NEVER },
   };
 }
 
@@ -39,18 +43,17 @@ function repoDigests(image: ImageRecord): string[] {
 
 /**
  * Docker's names for where the layers lie: the top one is UpperDir, the others LowerDir. Only those
- * that are unpacked are named, and nothing is merged or worked in until the image is mounted.
+ * that are unpacked are named. MergedDir and WorkDir are names beside the top one, as docker's are: there is
+ * nothing there, because a mount has directories of its own.
  */
 async function graphData(store: Store, image: ImageRecord): Promise<Inspection> {
   const known = await Promise.all(image.chain.map((chainId) => store.layers.has(chainId)));
-  const [top, ...below] = image.chain
-    .filter((_, n) => known[n])
-    .map((chainId) => store.layers.path(chainId))
-    .reverse();
+  const [top, ...below] = image.chain.filter((_, n) => known[n]).reverse();
+  const lowers = below.map((chainId) => store.layers.path(chainId));
   return {
-    ...(below.length === 0 ? {} : { LowerDir: below.join(":") }),
-    MergedDir: "",
-    UpperDir: top ?? "",
-    WorkDir: "",
+    ...(lowers.length === 0 ? {} : { LowerDir: lowers.join(":") }),
+    MergedDir: top === undefined ? "" : join(store.layers.home(top), "merged"),
+    UpperDir: top === undefined ? "" : store.layers.path(top),
+    WorkDir: top === undefined ? "" : join(store.layers.home(top), "work"),
   };
 }

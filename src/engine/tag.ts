@@ -15,6 +15,6 @@ export async function tag(store: Store, request: TagRequest): Promise<Reference>
   const reference = targetReference(request.reference);
   await using _lock = await store.lock.acquire("shared");
   const image = await store.resolve(request.image);
-  await store.references.set(reference, image.descriptor);
+  await store.references.tag(reference, image.descriptor);
   return reference;
 }

@@ -53,6 +53,7 @@ export interface ImageTarget extends BlobTarget {
   };
   readonly references: {
     set(reference: Reference, descriptor: Descriptor): Promise<void>;
+    tag(reference: Reference, descriptor: Descriptor): Promise<void>;
     keep(descriptor: Descriptor): Promise<void>;
   };
   readonly layers: {

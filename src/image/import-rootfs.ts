@@ -75,7 +75,7 @@ export async function importRootfs(
     const id = await verifyImage(target, batch, descriptor, options.onUnpack);
     await batch.publish();
     if (options.reference === undefined) await target.references.keep(descriptor);
-    else await target.references.set(options.reference, descriptor);
+    else await target.references.tag(options.reference, descriptor);
     return { id, descriptor };
   } catch (error) {
     await collectAfterFailure(target);

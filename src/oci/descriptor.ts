@@ -17,6 +17,8 @@ export const REGISTRY_DIGEST = "dev.stratafs.registry.digest";
 
 /** Annotation of an index's descriptor: the ID of the image that this one was made from here, as docker's Parent. */
 export const PARENT_IMAGE = "dev.stratafs.image.parent";
+/** When a name was last given here, by a tag, a commit, an import or a build: docker's LastTagTime. Not told to others. */
+export const LAST_TAGGED = "dev.stratafs.image.tagged";
 
 /** Points at exact bytes: whoever follows it checks both digest and size. */
 export interface Descriptor {

@@ -2,7 +2,8 @@
 // kept from garbage collection until a record is deleted. Whoever finds a record damaged or its layer
 // gone builds anew: it is a cache.
 
-import { mkdir, readdir, readFile, rm, stat, utimes } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, type DiffId, isDigest } from "../digest.js";
 import { EngineError } from "../errors.js";
@@ -28,6 +29,8 @@ export interface CachedStep {
 
 /** A record as it is listed. */
 export interface ListedStep extends CachedStep {
+  /** How often a build found it. */
+  readonly uses: number;
   readonly usedAt: Date;
 }
 
@@ -60,10 +63,7 @@ export class BuildCache {
     if (step === undefined) return undefined;
     if (step.alias !== undefined) return await this.get(step.alias);
     if (step.layer !== undefined && !(await this.#blobs.has(step.layer.diffId))) return undefined;
-    const now = new Date();
-    await utimes(this.#path(key), now, now).catch((error: unknown) => {
-      if (!hasCode(error, "ENOENT")) throw error;
-    });
+    await this.#count(key);
     return step;
   }
 
@@ -97,8 +97,7 @@ export class BuildCache {
       keys.map(async (key) => {
         const step = await this.#read(key);
         if (step === undefined) return undefined;
-        const { mtime } = await stat(this.#path(key));
-        return { ...step, usedAt: mtime };
+        return await this.#listed(key, step);
       }),
     );
     return found.filter((step) => step !== undefined);
@@ -110,6 +109,32 @@ export class BuildCache {
 
   #path(key: string): string {
     return join(this.#steps, `${key}.json`);
+  }
+
+  /** A blank line behind the record for each use: one write says that, and when. */
+  async #count(key: string): Promise<void> {
+    try {
+      const record = await open(this.#path(key), constants.O_WRONLY | constants.O_APPEND);
+      try {
+        await record.write("\n");
+      } finally {
+        await record.close();
+      }
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+    }
+  }
+
+  /** undefined when it is gone meanwhile. */
+  async #listed(key: string, step: CachedStep): Promise<ListedStep | undefined> {
+    try {
+      const text = await readFile(this.#path(key), "utf8");
+      const { mtime } = await stat(this.#path(key));
+      return { ...step, usedAt: mtime, uses: text.length - text.trimEnd().length };
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
   }
 
   async #read(key: string): Promise<CachedStep | undefined> {

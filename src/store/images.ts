@@ -12,6 +12,7 @@ import {
   IMAGE_NAME,
   type ImageConfig,
   isIndexType,
+  LAST_TAGGED,
   type Manifest,
   makeDescriptor,
   PARENT_IMAGE,
@@ -59,6 +60,8 @@ export interface ImageRecord extends StoredImage {
   /** What the entries of index.json point at: manifests, or indexes that lead to them. */
   readonly entries: readonly Digest[];
   readonly created: Date | undefined;
+  /** When one of its names was given here last; undefined when all came with it. */
+  readonly lastTagged: Date | undefined;
   /** Of the unpacked layers' archives where they are known, else of their blobs. */
   readonly sizeBytes: number;
 }
@@ -120,6 +123,7 @@ export class ImageStore {
         target: descriptor.digest,
         digest: noted(descriptor, REGISTRY_DIGEST),
         parent: noted(descriptor, PARENT_IMAGE),
+        taggedMs: Date.parse(descriptor.annotations.get(LAST_TAGGED) ?? ""),
       });
       byId.set(image.id, group);
     }
@@ -197,6 +201,7 @@ export class ImageStore {
         [REF_NAME]: undefined,
         [IMAGE_NAME]: undefined,
         [REGISTRY_DIGEST]: undefined,
+        [LAST_TAGGED]: undefined,
       }),
       manifest,
       config,
@@ -213,6 +218,7 @@ export class ImageStore {
     const references = named.map(({ reference }) => reference);
     const manifests = new Map(entries.map((entry) => [entry.image.descriptor.digest, entry]));
     const time = Date.parse(image.config.created ?? "");
+    const tagged = entries.map(({ taggedMs }) => taggedMs).filter((ms) => !Number.isNaN(ms));
     const sizes = await Promise.all(
       image.manifest.layers.map(async (layer, n) => {
         const chainId = image.chain[n];
@@ -229,6 +235,7 @@ export class ImageStore {
       manifests: [...manifests.values()].map((entry) => entry.image.descriptor),
       entries: [...new Set(entries.map((entry) => entry.target))],
       created: Number.isNaN(time) ? undefined : new Date(time),
+      lastTagged: tagged.length === 0 ? undefined : new Date(Math.max(...tagged)),
       sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
     };
   }
@@ -249,6 +256,8 @@ interface Entry {
   readonly target: Digest;
   readonly digest: Digest | undefined;
   readonly parent: Digest | undefined;
+  /** NaN when no name was given here. */
+  readonly taggedMs: number;
 }
 
 type NamedEntry = Entry & { readonly reference: Reference };

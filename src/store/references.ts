@@ -14,6 +14,7 @@ import {
   formatReference,
   IMAGE_NAME,
   type Index,
+  LAST_TAGGED,
   OCI_INDEX,
   parseIndex,
   parseJson,
@@ -82,6 +83,12 @@ export class ReferenceStore {
         { reference, descriptor },
       ];
     });
+  }
+
+  /** As set, for a name that a user gives: the image remembers when. */
+  async tag(reference: Reference, descriptor: Descriptor): Promise<void> {
+    const now = new Date().toISOString();
+    await this.set(reference, withAnnotations(descriptor, { [LAST_TAGGED]: now }));
   }
 
   /** Keeps an image without giving it a name; nothing changes when it has an entry already. */

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import {
+  type BuildUsage,
   type DiskUsage,
   diskUsage,
   type ImageUsage,
@@ -11,7 +12,7 @@ import {
 import { familiarRepository } from "../../oci/index.js";
 import { psListing } from "../container-lines.js";
 import { ago, goTime, humanSize, shownId } from "../format.js";
-import { formatOption, type Listing, renderListing } from "../listing.js";
+import { fieldsOf, formatOption, type Listing, renderListing } from "../listing.js";
 import { type GlobalOptions, openStore, print } from "../session.js";
 import { parseTemplate } from "../template/index.js";
 
@@ -74,16 +75,24 @@ const kinds: Listing<Row> = {
     };
   },
   table: "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}",
+  raw: `type: {{.Type}}
+total: {{.TotalCount}}
+active: {{.Active}}
+size: {{.Size}}
+reclaimable: {{.Reclaimable}}
+`,
 };
 
 const imageRows: Listing<ImageUsage> = {
   titles: {
     Repository: "REPOSITORY",
     Tag: "TAG",
+    Digest: "DIGEST",
     ID: "IMAGE ID",
     CreatedSince: "CREATED",
     CreatedAt: "CREATED AT",
     Size: "SIZE",
+    VirtualSize: "SIZE",
     SharedSize: "SHARED SIZE",
     UniqueSize: "UNIQUE SIZE",
     Containers: "CONTAINERS",
@@ -93,10 +102,12 @@ const imageRows: Listing<ImageUsage> = {
     return {
       Repository: reference === undefined ? "<none>" : familiarRepository(reference),
       Tag: reference?.tag ?? "<none>",
+      Digest: "",
       ID: shownId(image.id, false),
       CreatedSince: ago(image.created),
       CreatedAt: goTime(image.created),
       Size: humanSize(image.sizeBytes),
+      VirtualSize: humanSize(image.sizeBytes, 4),
       SharedSize: humanSize(sharedBytes, 4),
       UniqueSize: humanSize(image.sizeBytes - sharedBytes, 4),
       Containers: String(containers),
@@ -113,29 +124,46 @@ const containerRows: Listing<PsLine> = {
 };
 
 /** What was written, without the image below. */
-function containerFields(line: PsLine): Readonly<Record<string, unknown>> {
-  return { ...containerRows.fields(line), Size: humanSize(line.sizes?.writtenBytes ?? 0) };
-}
+const writtenRows: Listing<PsLine> = {
+  ...containerRows,
+  fields: (line) => ({
+    ...containerRows.fields(line),
+    Size: humanSize(line.sizes?.writtenBytes ?? 0),
+  }),
+};
 
-const buildRows: Listing<DiskUsage["buildItems"][number]> = {
+const buildRows: Listing<BuildUsage> = {
   titles: {
     ID: "CACHE ID",
+    Parent: "PARENT",
     CacheType: "CACHE TYPE",
     Size: "SIZE",
+    CreatedAt: "CREATED AT",
     CreatedSince: "CREATED",
+    LastUsedAt: "LAST USED AT",
     LastUsedSince: "LAST USED",
+    UsageCount: "USAGE",
+    InUse: "IN USE",
+    Shared: "SHARED",
     Description: "DESCRIPTION",
   },
-  fields: ({ key, layer, createdAt, usedAt, description }) => ({
-    ID: key.slice(0, 12),
+  fields: ({ step, isShared }) => ({
+    ID: step.key.slice(0, 12),
+    // A step is found by all that it depends on: it knows no one before it.
+    Parent: "",
     CacheType: "regular",
-    Size: humanSize(layer?.sizeBytes ?? 0),
-    CreatedSince: ago(createdAt),
-    LastUsedSince: ago(usedAt),
-    Description: description,
+    Size: humanSize(step.layer?.sizeBytes ?? 0),
+    CreatedAt: goTime(step.createdAt),
+    CreatedSince: ago(step.createdAt),
+    LastUsedAt: goTime(step.usedAt),
+    LastUsedSince: ago(step.usedAt),
+    UsageCount: String(step.uses),
+    InUse: "false",
+    Shared: String(isShared),
+    Description: step.description,
   }),
   table:
-    "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.Description}}",
+    "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}",
 };
 
 /** Tables of each kind, or one template for all: `{{range .Images}}…{{end}}`. */
@@ -144,15 +172,15 @@ function verboseText(usage: DiskUsage, format: string): string {
   if (format !== "table") {
     const template = parseTemplate(format === "json" ? "{{json .}}" : format);
     return `${template.render({
-      Images: imageItems.map(imageRows.fields),
-      Containers: containerItems.map(containerFields),
+      Images: imageItems.map((item) => fieldsOf(imageRows, item)),
+      Containers: containerItems.map((item) => fieldsOf(writtenRows, item)),
       Volumes: [],
-      BuildCache: buildItems.map(buildRows.fields),
+      BuildCache: buildItems.map((item) => fieldsOf(buildRows, item)),
     })}\n`;
   }
   return [
     `Images space usage:\n\n${renderListing(imageRows, imageItems)}`,
-    `Containers space usage:\n\n${renderListing({ ...containerRows, fields: containerFields }, containerItems)}`,
+    `Containers space usage:\n\n${renderListing(writtenRows, containerItems)}`,
     "Local Volumes space usage:\n\nVOLUME NAME   LINKS     SIZE\n",
     `Build cache usage: ${humanSize(builds.sizeBytes, 4)}\n\n${renderListing(buildRows, buildItems)}`,
   ].join("\n");

@@ -70,6 +70,7 @@ Examples:
 /** docker asks for the digest where it is not part of a table of one's own. */
 function listFormat({ format, quiet, digests }: ListOptions): string {
   if (quiet === true && format === "table") return "{{.ID}}";
+  if (quiet === true && format === "raw") return "image_id: {{.ID}}";
   const own = format.startsWith("table") && format !== "table";
   return own && digests === true && !format.includes("{{.Digest}}")
     ? `${format}\t{{.Digest}}`
@@ -103,10 +104,16 @@ function imageListing({ trunc, digests }: ListOptions): Listing<ImageLine> {
       CreatedAt: goTime(created),
       Size: humanSize(sizeBytes),
       Containers: "N/A",
-      VirtualSize: humanSize(sizeBytes),
+      VirtualSize: humanSize(sizeBytes, 4),
       SharedSize: "N/A",
       UniqueSize: "N/A",
     }),
+    raw: `repository: {{.Repository}}
+tag: {{.Tag}}
+${digests === true ? "digest: {{.Digest}}\n" : ""}image_id: {{.ID}}
+created_at: {{.CreatedAt}}
+virtual_size: {{.Size}}
+`,
     table: `{{.Repository}}\t{{.Tag}}\t${digest}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`,
   };
 }

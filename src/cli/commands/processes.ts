@@ -18,7 +18,7 @@ import { psListing, statsListing } from "../container-lines.js";
 import { forEachObject } from "../each.js";
 import { formatOption, renderListing } from "../listing.js";
 import { collect } from "../repeatable.js";
-import { type GlobalOptions, openStore, print, printLine } from "../session.js";
+import { type GlobalOptions, note, openStore, print, printLine } from "../session.js";
 import { printable } from "../table.js";
 
 interface PsFlags {
@@ -89,9 +89,23 @@ Examples:
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const lines = await ps(store, psRequest(flags));
       const columns = { trunc: flags.trunc, sizes: flags.size === true };
-      const format = flags.quiet === true ? "{{.ID}}" : flags.format;
+      const format = flags.quiet === true ? quietFormat(flags) : flags.format;
       print(renderListing(psListing(columns), lines, format));
     });
+}
+
+function quietFormat({ format }: PsFlags): string {
+  if (format === "raw") return "container_id: {{.ID}}";
+  if (format !== "table") {
+    note("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+  }
+  return "{{.ID}}";
+}
+
+/** As docker, which measures sizes where a template shows them. */
+function wantsSizes({ size, quiet, format }: PsFlags): boolean {
+  if (size !== undefined || quiet === true) return size === true;
+  return /\{\{[^}]*(?:\.Size\b|\bjson +\.\s*\}\})/.test(format);
 }
 
 function psRequest(flags: PsFlags): PsRequest {
@@ -101,7 +115,7 @@ function psRequest(flags: PsFlags): PsRequest {
     ...(flags.filter === undefined ? {} : { filters: flags.filter }),
     // docker reads -1, its default, as "not asked".
     ...(last < 0 ? {} : { last }),
-    ...(flags.size === undefined ? {} : { sizes: flags.size }),
+    sizes: wantsSizes(flags),
   };
 }
 

@@ -35,7 +35,7 @@ export async function keepImage(
   references: readonly Reference[] | undefined,
 ): Promise<KeptImage> {
   const descriptor = await putImage(store, documents);
-  for (const reference of references ?? []) await store.references.set(reference, descriptor);
+  for (const reference of references ?? []) await store.references.tag(reference, descriptor);
   if (references?.length === 0) await store.references.keep(descriptor);
   const image = await store.image(descriptor);
   return { image, id: imageIdOf(documents), digest: manifestDigestOf(documents) };
