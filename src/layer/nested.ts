@@ -1,10 +1,11 @@
 // A union inside ours, whose upper is a directory of our tree. What is its encoding is content here,
 // and must not be taken for ours: its xattrs are kept under escaped names, its whiteouts (character
-// devices 0:0) as devices with another number. Both grow with each union that lies inside another.
+// devices 0:0) as devices with another number, its `.wh.` files under longer names. All grow with each union
+// that lies inside another.
 // Source: overlayfs.rst, "Nesting overlayfs mounts". What is said here is on the disk and in archives.
 
 import { errno, FsError } from "../errors.js";
-import { type ByteString, bytesOf, textOf } from "../path.js";
+import { type ByteString, bytesOf, NAME_MAX_BYTES, type Name, textOf } from "../path.js";
 import { isCharacterDevice, type Stat } from "../sys/index.js";
 import { OVERRIDE_STAT, PRIVATE_PREFIXES } from "./whiteout.js";
 
@@ -82,3 +83,32 @@ export function withShownDevice(stat: Stat): Stat {
   if (!isCharacterDevice(stat.mode) || stat.rdevMajor !== 0) return stat;
   return { ...stat, ...shownDevice(stat) };
 }
+
+/** Before a name that begins with ".wh." or stands for one that does. */
+const STAND_IN_PREFIX = ".strata";
+const STANDS_IN = /^(?:\.strata)*\.wh\./;
+
+/** Both ways between the names that a mount shows and those on the disk. */
+export interface NameForm {
+  /** What a file that shows as `name` is called on the disk. Throws FsError ENAMETOOLONG. */
+  stored(name: Name): Name;
+  /** The inverse. */
+  shown(stored: ByteString): ByteString;
+}
+
+/** Names that would hide others, as an upper's file or an archive's member, are kept as longer ones. */
+export const NESTED_NAMES: NameForm = {
+  stored(name) {
+    if (!STANDS_IN.test(name)) return name;
+    const stored = `${STAND_IN_PREFIX}${name}` as Name;
+    if (stored.length <= NAME_MAX_BYTES) return stored;
+    throw new FsError(errno.ENAMETOOLONG, "look up", textOf(name));
+  },
+  shown(stored) {
+    if (!stored.startsWith(STAND_IN_PREFIX) || !STANDS_IN.test(stored)) return stored;
+    return stored.slice(STAND_IN_PREFIX.length) as ByteString;
+  },
+};
+
+/** For trees that are nobody's layers: each name is what it is, and an upper can't have such ones (EPERM). */
+export const PLAIN_NAMES: NameForm = { stored: (name) => name, shown: (stored) => stored };

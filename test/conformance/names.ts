@@ -320,4 +320,39 @@ const symlinks: Case[] = [
   }),
 ];
 
-export const nameCases: readonly Case[] = [...removal, ...creation, ...links, ...symlinks];
+/** What unions take for whiteouts, and what ours keeps such names as. */
+const MARK_LIKE = [".wh.file", ".wh..wh..opq", ".wh.", ".wh..", ".strata.wh.x", ".strata.x"];
+
+const markLike: Case[] = [
+  define("names: that begin with .wh. hide nothing, and are made and found as others", (place) => {
+    const before = place.names();
+    for (const name of MARK_LIKE) place.write(name, name);
+    same(place.names().sort(), [...before, ...MARK_LIKE].sort());
+    for (const name of MARK_LIKE) same(place.read(name), name);
+    same(place.read("file"), "content of file\n");
+    for (const name of MARK_LIKE) place.unlink(name);
+    same(place.names().sort(), [...before].sort());
+    fails(() => place.stat(".wh.file"), ENOENT);
+  }),
+  define("names: that begin with .wh. are renamed, linked and directories", (place) => {
+    place.rename("directory", ".wh.file");
+    same(place.read(".wh.file/a").length > 0, true);
+    place.link("file", ".wh.file/.wh.a");
+    same(place.names(".wh.file").includes(".wh.a"), true);
+    place.rename("topfile", ".wh.a");
+    place.rename(".wh.a", ".wh.file/a");
+    place.mkdir(".wh.d");
+    place.symlink(".wh.d", ".wh.link");
+    place.write(".wh.link/.wh.x", "x");
+    same(place.read(".wh.d/.wh.x"), "x");
+    fails(() => place.rmdir(".wh.d"), ENOTEMPTY);
+    place.unlink(".wh.d/.wh.x");
+    place.rmdir(".wh.d");
+    place.rename(".wh.file", "directory");
+    same(place.exists("directory/.wh.a"), true);
+  }),
+];
+
+export const nameCases: readonly Case[] = [
+  ...[removal, creation, links, symlinks, markLike].flat(),
+];

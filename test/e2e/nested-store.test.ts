@@ -65,7 +65,12 @@ test("a store inside a mount: pull, load, import, mount, change, commit, rmi, pr
 
     const changed = await inner.mount("pulled", "changed", "--name", "changed");
     await run(process.execPath, [program, changed, String(seed), String(CHANGES)]);
+    // What would hide others as a member of an archive, as whoever nests other unions makes it.
+    await run("sh", ["-ec", "mkdir .wh.d; echo x >.wh.d/.wh.x; echo >.wh..wh..opq"], {
+      cwd: changed,
+    });
     merged = await listTree(changed);
+    equal([...merged.keys()].filter((path) => path.includes(".wh.")).length, 3);
     await inner.strata("commit", "changed", "changed:1");
     expectEqualTrees(merged, await listTree(changed), "the inner mount after a commit");
     await inner.strata("unmount", changed);

@@ -1,6 +1,6 @@
 // Unions inside unions: the upper of the inner one lies in the outer one's tree. Random operations
 // there have the outcomes that they have on a plain directory, the trees are equal, and stay so when
-// all of them are unmounted and mounted again.
+// all of them are unmounted and mounted again. fuse-overlayfs as the inner one does what it does on ext4.
 
 import { equal } from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
@@ -29,6 +29,7 @@ const options = {
 };
 
 const DEPTHS = [2, 3];
+const PEER_OPERATIONS = 3000;
 
 async function work(root: string, seed: number, operations: number): Promise<string> {
   const args = [program, join(root, "w"), String(seed), String(operations), "no-links"];
@@ -98,3 +99,33 @@ for (const depth of DEPTHS) {
     },
   );
 }
+
+/** With an empty lower layer: over any other fuse-overlayfs 1.10 dies, wherever its upper lies. */
+async function throughPeer(place: string, seed: number): Promise<string> {
+  const [lower, upper, work_, target] = ["lower", "upper", "work", "target"].map((name) => {
+    const path = join(place, name);
+    mkdirSync(path, { recursive: true });
+    return path;
+  });
+  mkdirSync(join(lower ?? "", "w"));
+  const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work_}`;
+  await run("fuse-overlayfs", ["-o", layers, target ?? ""]);
+  try {
+    return await work(target ?? "", seed, PEER_OPERATIONS);
+  } finally {
+    await run("umount", ["-l", target ?? ""]);
+  }
+}
+
+test("nested: fuse-overlayfs with its upper in a union of ours, as on ext4", {
+  ...options,
+  skip: options.skip || missing("fuse-overlayfs"),
+}, async (t) => {
+  const seed = freshSeed();
+  t.diagnostic(`STRATA_TEST_SEED=${seed}`);
+  using disk = new Disk("ext4", SIZE_MB);
+  const expected = await throughPeer(disk.folder("plain"), seed);
+  await withStack(disk, 1, disk.folder("lower"), async (root) => {
+    equal(await throughPeer(join(root, "peer"), seed), expected);
+  });
+});

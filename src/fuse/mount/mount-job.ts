@@ -36,7 +36,7 @@ export interface MountJob {
   readonly lowers: readonly string[];
   /** Of `lowers` that never change, by path: the files of their indexes, made or not. */
   readonly lowerIndexes?: Readonly<Record<string, string>>;
-  /** The lowers are directories of the user's: owners in them are as they are. False if absent. */
+  /** The lowers are directories of the user's: owners and names in them are as they are. False if absent. */
   readonly plainLowers?: boolean;
   /** Former uppers of this tree, above `lowers`, topmost first. They are read only. */
   readonly frozen?: readonly UpperPlace[];

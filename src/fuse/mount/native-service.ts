@@ -11,7 +11,7 @@ import { Log } from "../session/log.js";
 import { detach } from "./attach.js";
 import type { MountFlag, MountJob, MountReport } from "./mount-job.js";
 import { findMount, STRATA_SUBTYPE } from "./mount-table.js";
-import { freezerOption, openOverlay } from "./open-overlay.js";
+import { freezerOption, namesOption, openOverlay } from "./open-overlay.js";
 import { die, onTermination } from "./termination.js";
 import { finishOption } from "./upper-wanted.js";
 
@@ -152,6 +152,7 @@ function openSession(
     volatile: volatile === true,
     ...finishOption(job),
     ...freezerOption(job),
+    ...namesOption(job),
     syncFd: upper === undefined || readOnly === true ? undefined : openDirectory(upper),
     onShutdown: parts.onShutdown,
   };

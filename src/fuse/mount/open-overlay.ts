@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.js";
 import { type DirectoryLayerOptions, openDirectoryLayer } from "../../layer/directory-layer.js";
 import { openIndexedLayer } from "../../layer/indexed-layer.js";
 import type { UpperLayer } from "../../layer/layer.js";
+import { type NameForm, PLAIN_NAMES } from "../../layer/nested.js";
 import { openDirectoryUpper } from "../../layer/open-upper.js";
 import type { DirectoryUpperOptions } from "../../layer/upper-options.js";
 import { OVERRIDE_STAT, PRIVILEGED_OVERRIDE_STAT } from "../../layer/whiteout.js";
@@ -88,6 +89,11 @@ export function openUpperOf(
     volatile: job.volatile === true,
     observe: options.observe,
   });
+}
+
+/** The session's option that says how names are stored. */
+export function namesOption(job: MountJob): { readonly names?: NameForm } {
+  return job.plainLowers === true ? { names: PLAIN_NAMES } : {};
 }
 
 /** The session's option that says how the upper can be frozen. */

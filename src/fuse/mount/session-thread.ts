@@ -26,7 +26,7 @@ import {
   type SessionMessage,
   SMALL_FILE_BYTES,
 } from "./mount-job.js";
-import { freezerOption, openOverlay } from "./open-overlay.js";
+import { freezerOption, namesOption, openOverlay } from "./open-overlay.js";
 import { refusesOthers } from "./refuses-others.js";
 import { finishOption } from "./upper-wanted.js";
 
@@ -102,6 +102,7 @@ function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): vo
       awakeInodes: job.awakeInodes,
       ...finishOption(job),
       ...freezerOption(job),
+      ...namesOption(job),
       onReady: () => tell({ kind: "ready" }),
       onShutdown: () => tell({ kind: "shutdown" }),
     },

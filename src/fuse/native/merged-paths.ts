@@ -2,6 +2,7 @@
 // removed while they are open: those exist here only, never in the tree.
 
 import { errno, FsError } from "../../errors.js";
+import type { NameForm } from "../../layer/nested.js";
 import type { Node, Overlay } from "../../overlay/index.js";
 import { type ByteString, type Name, textOf } from "../../path.js";
 
@@ -23,10 +24,12 @@ function split(path: ByteString): { readonly parent: ByteString; readonly name: 
 /** Nodes by path. */
 export class MergedPaths {
   readonly #overlay: Overlay;
+  readonly #names: NameForm;
   readonly #hidden = new Map<Name, Node>();
 
-  constructor(overlay: Overlay) {
+  constructor(overlay: Overlay, names: NameForm) {
     this.#overlay = overlay;
+    this.#names = names;
   }
 
   /** The node of an absolute path. Throws FsError ENOENT. A node kept any longer is referenced. */
@@ -53,7 +56,7 @@ export class MergedPaths {
   place(path: ByteString): Place {
     const { parent, name } = split(path);
     if (name === "") throw new FsError(errno.EBUSY, "change", "/");
-    return { directory: this.#walk(parent), name };
+    return { directory: this.#walk(parent), name: this.#names.stored(name) };
   }
 
   #walk(path: ByteString): Node {
@@ -68,7 +71,7 @@ export class MergedPaths {
     // The lookup may sweep the tables, but not what is referenced; then the child holds its parent.
     this.#overlay.reference(directory);
     try {
-      const child = this.#overlay.lookup(directory, name);
+      const child = this.#overlay.lookup(directory, this.#names.stored(name));
       if (child === undefined) throw new FsError(errno.ENOENT, "lookup", textOf(name));
       return child;
     } finally {

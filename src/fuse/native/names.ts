@@ -40,7 +40,8 @@ export function readdir(session: NativeSession, call: Call): number {
   const directory = session.overlay.opendir(session.paths.find(call.path));
   try {
     for (const { name, ino, type } of directory.entries) {
-      if (filler.fill(buffer, name, ino, type << TYPE_SHIFT) !== 0) return -errno.ENOMEM;
+      const shown = session.names.shown(name);
+      if (filler.fill(buffer, shown, ino, type << TYPE_SHIFT) !== 0) return -errno.ENOMEM;
     }
     return 0;
   } finally {

@@ -3,6 +3,7 @@
 // table is operations.ts. Mounting and ending are native-mount.ts's.
 
 import { errno, FsError, isFsError } from "../../errors.js";
+import { type NameForm, NESTED_NAMES } from "../../layer/nested.js";
 import type { Handle, Node, Overlay } from "../../overlay/index.js";
 import type { Freezer } from "../session/freeze.js";
 import type { SessionStatistics } from "../session/fuse-session.js";
@@ -24,6 +25,8 @@ export interface NativeSessionOptions {
   readonly volatile: boolean;
   /** A descriptor on the upper's file system, for fsyncdir. */
   readonly syncFd: number | undefined;
+  /** As SessionOptions.names. */
+  readonly names?: NameForm;
   /** As SessionOptions.isUpperAwaited. */
   readonly isUpperAwaited?: () => boolean;
   /** As SessionOptions.freezer. */
@@ -46,6 +49,7 @@ export interface Operation {
 export class NativeSession {
   readonly overlay: Overlay;
   readonly options: NativeSessionOptions;
+  readonly names: NameForm;
   readonly paths: MergedPaths;
   readonly #log: Log;
   readonly #idle: IdleWork;
@@ -59,7 +63,8 @@ export class NativeSession {
   constructor(overlay: Overlay, options: NativeSessionOptions, log: Log) {
     this.overlay = overlay;
     this.options = options;
-    this.paths = new MergedPaths(overlay);
+    this.names = options.names ?? NESTED_NAMES;
+    this.paths = new MergedPaths(overlay, this.names);
     this.#log = log;
     this.#idle = new IdleWork(overlay.filling, {
       volatile: options.volatile,

@@ -50,8 +50,10 @@ export function readdir(session: FuseSession): number {
   let offset = OUT_HEADER_BYTES;
   for (let index = first; index < entries.length; index++) {
     const entry = entries[index];
-    if (entry === undefined || offset + direntBytes(entry.name.length, 0) > end) break;
-    offset = session.reply.dirent(offset, entry.ino, index + 1, entry.type, entry.name);
+    if (entry === undefined) break;
+    const name = session.names.shown(entry.name);
+    if (offset + direntBytes(name.length, 0) > end) break;
+    offset = session.reply.dirent(offset, entry.ino, index + 1, entry.type, name);
   }
   return offset - OUT_HEADER_BYTES;
 }
@@ -62,9 +64,11 @@ export function readdirplus(session: FuseSession): number {
   let offset = OUT_HEADER_BYTES;
   for (let index = first; index < entries.length; index++) {
     const entry = entries[index];
-    if (entry === undefined || offset + direntBytes(entry.name.length, ENTRY_BYTES) > end) break;
+    if (entry === undefined) break;
+    const name = session.names.shown(entry.name);
+    if (offset + direntBytes(name.length, ENTRY_BYTES) > end) break;
     writeEntry(session, offset, open.inode.node, entry);
-    offset = reply.dirent(offset + ENTRY_BYTES, entry.ino, index + 1, entry.type, entry.name);
+    offset = reply.dirent(offset + ENTRY_BYTES, entry.ino, index + 1, entry.type, name);
   }
   return offset - OUT_HEADER_BYTES;
 }

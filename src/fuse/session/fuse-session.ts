@@ -4,6 +4,7 @@
 
 import { availableParallelism } from "node:os";
 import { errno, errnoName, isFsError } from "../../errors.js";
+import { type NameForm, NESTED_NAMES } from "../../layer/nested.js";
 import type { Overlay } from "../../overlay/index.js";
 import { POLLIN, poll, setBlocking, tryRead, tryWrite } from "../../sys/index.js";
 import {
@@ -47,6 +48,8 @@ export interface SessionOptions {
   readonly posixAcl: boolean;
   /** Who besides root may control the mount. */
   readonly ownerUid: number;
+  /** How names are stored; NESTED_NAMES unless told otherwise. */
+  readonly names?: NameForm;
   /** Nobody but root and the owner gets in, though the kernel lets everybody ask. */
   readonly refusesOthers?: boolean;
   /** fsync does nothing: the upper is thrown away after use. */
@@ -101,7 +104,8 @@ export class FuseSession {
   readonly options: SessionOptions;
   readonly log: Log;
   readonly slow: SlowRequests;
-  readonly request = new Request(MAX_WRITE_BYTES);
+  readonly names: NameForm;
+  readonly request: Request;
   readonly reply = new Reply(MAX_WRITE_BYTES);
   readonly inodes: InodeTable;
   readonly files = new OpenFiles();
@@ -128,6 +132,8 @@ export class FuseSession {
     this.fuseFd = fuseFd;
     this.overlay = overlay;
     this.options = parts.options;
+    this.names = parts.options.names ?? NESTED_NAMES;
+    this.request = new Request(MAX_WRITE_BYTES, this.names);
     this.#refusesOthers = parts.options.refusesOthers === true;
     this.log = parts.log;
     this.slow = parts.slow;

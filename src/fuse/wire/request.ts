@@ -4,6 +4,7 @@
 
 import { Buffer } from "node:buffer";
 import { errno, FsError } from "../../errors.js";
+import { type NameForm, NESTED_NAMES } from "../../layer/nested.js";
 import { type ByteString, NAME_MAX_BYTES, type Name } from "../../path.js";
 import { IN_HEADER_BYTES, WRITE_DATA_OFFSET } from "./protocol.js";
 
@@ -15,11 +16,13 @@ export class Request {
   /** The data of a WRITE: they are written from its start, which needs no view made anew. */
   readonly written: Buffer;
   readonly #words: Uint32Array;
+  readonly #names: NameForm;
   /** Bytes of the request that are in the buffer. */
   lengthBytes = 0;
 
   /** Room for the header, the fixed part of any request and `payloadBytes` of data. */
-  constructor(payloadBytes: number) {
+  constructor(payloadBytes: number, names: NameForm = NESTED_NAMES) {
+    this.#names = names;
     const memory = new ArrayBuffer(payloadBytes + 4096);
     this.buffer = Buffer.from(memory);
     this.written = this.buffer.subarray(WRITE_DATA_OFFSET);
@@ -86,9 +89,9 @@ export class Request {
     return end;
   }
 
-  /** The name that is the whole rest of the request. */
+  /** The name that is the whole rest of the request, as it is stored. */
   lastName(start = IN_HEADER_BYTES): Name {
-    return checkedName(this.bytes(start, this.lengthBytes - 1));
+    return this.#stored(this.bytes(start, this.lengthBytes - 1));
   }
 
   /** True when these characters, then NUL, lie at `start`. */
@@ -108,14 +111,14 @@ export class Request {
     return this.bytes(start, this.lengthBytes - 1);
   }
 
-  /** The NUL-terminated name at `start`. */
+  /** The NUL-terminated name at `start`, as it is stored. */
   name(start: number): Name {
-    return checkedName(this.text(start));
+    return this.#stored(this.text(start));
   }
-}
 
-/** The kernel has taken "/", "." and ".." out of names already, but allows 1,024 bytes. */
-function checkedName(bytes: ByteString): Name {
-  if (bytes.length > NAME_MAX_BYTES) throw new FsError(errno.ENAMETOOLONG, "look up", bytes);
-  return bytes as Name;
+  /** The kernel has taken "/", "." and ".." out of names already, but allows 1,024 bytes. */
+  #stored(bytes: ByteString): Name {
+    if (bytes.length > NAME_MAX_BYTES) throw new FsError(errno.ENAMETOOLONG, "look up", bytes);
+    return this.#names.stored(bytes as Name);
+  }
 }
