@@ -3,6 +3,7 @@
 
 import { randomBytes } from "node:crypto";
 import { type Container, copyRoot, type Store } from "../store/index.js";
+import { copyConfig } from "./container/config-file.js";
 import { freezeContainer } from "./freeze.js";
 import { copyBase } from "./sandbox/base-record.js";
 import { requireApplied } from "./sandbox/journal.js";
@@ -31,6 +32,7 @@ export async function branch(store: Store, request: BranchRequest): Promise<Cont
     ...{ id, upper },
     ...(name === undefined ? {} : { name }),
   });
+  await copyConfig(store, container, made);
   // What both stand on is what it was when the first one began.
   if (made.directory !== undefined) await copyBase(store, container.id, id);
   return made;

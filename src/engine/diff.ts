@@ -7,7 +7,7 @@ import type { Container, Store } from "../store/index.js";
 import { paused } from "./paused.js";
 import { sandboxChanges } from "./sandbox/apply.js";
 import { requireApplied } from "./sandbox/journal.js";
-import { openContainer, openImage, openUppers } from "./stack.js";
+import { openBase, openContainer, openImage, openUppers } from "./stack.js";
 
 /** A: added. C: changed, itself or something below it. D: deleted. */
 export type ChangeKind = "A" | "C" | "D";
@@ -28,7 +28,7 @@ export async function diff(store: Store, idOrName: string): Promise<Change[]> {
   }
   await using _pause = await paused(store, container);
   const { frozen } = await store.containers.reread(container);
-  const base = await openImage(store, container.chain);
+  const base = await openBase(store, container);
   try {
     const merged = await openContainer(store, container);
     try {

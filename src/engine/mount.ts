@@ -105,7 +105,8 @@ export async function mountJobOf(
   const { frozen, upper } = await store.containers.reread(container);
   const layers = await layersOf(store, container.chain);
   for (const { chainId } of layers) await store.layers.ensureIndex(chainId);
-  const { directory } = container;
+  const { directory, points } = container;
+  const between = points === undefined ? [] : [(await store.uppers.place(points)).diff];
   const formats = [store.layers.format, ...layers.map(({ format }) => format)];
   const isRecorded = formats.some(({ ownership }) => ownership === "override");
   return {
@@ -119,7 +120,7 @@ export async function mountJobOf(
     permissions: isRecorded && !features().mount ? "owner-only" : "checked",
     ...(directory === undefined
       ? {
-          lowers: layers.map(({ chainId }) => store.layers.path(chainId)),
+          lowers: [...between, ...layers.map(({ chainId }) => store.layers.path(chainId))],
           lowerIndexes: indexesOf(store, layers),
         }
       : { lowers: [directory], plainLowers: true }),

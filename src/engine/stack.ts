@@ -50,8 +50,18 @@ export function indexesOf(store: Store, layers: readonly LayerInfo[]): Record<st
 }
 
 /** What a container stands on: its image's layers, topmost first, or its directory. */
-async function baseOf(store: Store, { chain, directory }: Container): Promise<Layer[]> {
-  if (directory === undefined) return openStack(store, await layersOf(store, chain));
+/** The tree that a container stands on. Close it. */
+export async function openBase(store: Store, container: Container): Promise<Overlay> {
+  return new Overlay({ stack: await baseOf(store, container) });
+}
+
+async function baseOf(store: Store, { chain, directory, points }: Container): Promise<Layer[]> {
+  if (directory === undefined) {
+    const layers = openStack(store, await layersOf(store, chain));
+    if (points === undefined) return layers;
+    const { diff } = await store.uppers.place(points);
+    return [openDirectoryLayer(diff, { ...store.layers.format, whFiles: false }), ...layers];
+  }
   const { xattrPrefix } = store.layers.format;
   return [openDirectoryLayer(directory, { xattrPrefix, whFiles: false, readOnlyMount: true })];
 }

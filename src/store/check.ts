@@ -16,7 +16,7 @@ import {
   parseJson,
   parseManifest,
 } from "../oci/index.js";
-import { uppersOf } from "./containers.js";
+import { neededUppers } from "./containers.js";
 import { hasTree } from "./layers.js";
 import type { Store } from "./store.js";
 
@@ -180,7 +180,7 @@ async function checkContainers(store: Store, findings: CheckFinding[]): Promise<
         if (await hasTree(join(store.layers.directory, hexOf(chainId)))) continue;
         throw damaged(container.id, `its layer ${chainId} is not unpacked`);
       }
-      for (const id of uppersOf(container)) await checkUpper(store, id);
+      for (const id of neededUppers(container)) await checkUpper(store, id);
     });
   }
   return containers.length + damagedOnes.size;

@@ -43,6 +43,8 @@ export interface Container {
   readonly diffIds: readonly DiffId[];
   /** The user's directory that it stands on (its image is empty then); an absolute path. */
   readonly directory?: string;
+  /** Mount points that the image lacks: an upper right above it that nobody writes to, and that is in no image. */
+  readonly points?: string;
   /** Uppers that were frozen, base first; they lie above the chain. Other containers may share them. */
   readonly frozen: readonly string[];
   /** The upper that it writes to: its alone. */
@@ -57,6 +59,8 @@ export interface NewContainer {
   /** The first 12 digits of the ID unless given. */
   readonly name?: string;
   readonly directory?: string;
+  /** Writes the layer of mount points that the image lacks. */
+  readonly points?: (diff: string) => Promise<void>;
 }
 
 /** Where the parts of a container lie, but for its uppers (uppers.ts). */
@@ -105,6 +109,8 @@ export class ContainerStore {
   async create(request: NewContainer): Promise<Container> {
     const { image, name, directory } = request;
     const id = randomBytes(32).toString("hex");
+    const points =
+      request.points === undefined ? undefined : await this.#uppers.create(id, request.points);
     const upper = await this.#uppers.create(id, (diff) => {
       const trees = image.chain.toReversed().map((chainId) => this.#layers.path(chainId));
       copyRoot(directory === undefined ? trees : [directory], diff, this.#layers.format);
@@ -118,6 +124,7 @@ export class ContainerStore {
       manifest: image.descriptor,
       ...(name === undefined ? {} : { name }),
       ...(directory === undefined ? {} : { directory }),
+      ...(points === undefined ? {} : { points }),
     });
   }
 
@@ -151,7 +158,10 @@ export class ContainerStore {
       return container;
     } catch (error) {
       await removeDirectory(aside);
-      await this.#uppers.remove(parts.upper);
+      // A branch shares the points with where it comes from.
+      for (const made of parts.frozen.length > 0 ? [parts.upper] : neededUppers(parts)) {
+        await this.#uppers.remove(made);
+      }
       throw asFsError(error, "create", this.paths(id).home);
     }
   }
@@ -255,14 +265,15 @@ export class ContainerStore {
   /** What its record names, or, where that is damaged, what was made for it. */
   async #uppersOf(id: string): Promise<readonly string[]> {
     const container = await this.#tryRead(id);
-    if (container !== undefined && !(container instanceof EngineError)) return uppersOf(container);
+    if (container !== undefined && !(container instanceof EngineError))
+      return neededUppers(container);
     return await this.#uppers.ownedBy(id);
   }
 
   /** Those that no other container names: the later of two that remove the last ones sees neither. */
   async #removeUppers(uppers: readonly string[]): Promise<void> {
     if ((await this.damaged()).size > 0) return;
-    const needed = new Set((await this.list()).flatMap((other) => uppersOf(other)));
+    const needed = new Set((await this.list()).flatMap((other) => neededUppers(other)));
     for (const id of uppers) {
       if (!needed.has(id)) await this.#uppers.remove(id);
     }
@@ -336,9 +347,20 @@ async function isGone(home: string): Promise<boolean> {
   }
 }
 
-/** All uppers that a container needs, base first. */
-export function uppersOf({ frozen, upper }: Container): readonly string[] {
+/** All uppers that a container was or is written to, base first. */
+export function uppersOf({
+  frozen,
+  upper,
+}: Pick<Container, "frozen" | "upper">): readonly string[] {
   return [...frozen, upper];
+}
+
+/** All that must stay for a container, base first. */
+export function neededUppers(
+  container: Pick<Container, "points" | "frozen" | "upper">,
+): readonly string[] {
+  const { points } = container;
+  return [...(points === undefined ? [] : [points]), ...uppersOf(container)];
 }
 
 function inUse(id: string, state: string): EngineError {
@@ -379,7 +401,7 @@ export function parseContainer(bytes: Uint8Array, path: string): Container {
       `Cannot read "${path}": it is not the record of a container`,
     );
   }
-  const directory = fields.string("directory");
+  const [directory, points] = [fields.string("directory"), fields.string("points")];
   return {
     id,
     name: fields.requiredString("name"),
@@ -389,6 +411,7 @@ export function parseContainer(bytes: Uint8Array, path: string): Container {
     chain: fields.strings("chain").map((text) => parseDigest(text) as ChainId),
     diffIds: fields.strings("diffIds").map((text) => parseDigest(text) as DiffId),
     ...(directory === undefined ? {} : { directory }),
+    ...(points === undefined ? {} : { points }),
     frozen: fields.strings("frozen"),
     upper: fields.requiredString("upper"),
     createdAt,

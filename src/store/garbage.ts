@@ -17,7 +17,7 @@ import {
 } from "../oci/index.js";
 import { bytesOf } from "../path.js";
 import type { BlobStore } from "./blobs.js";
-import { uppersOf } from "./containers.js";
+import { neededUppers } from "./containers.js";
 import type { HeldLock } from "./lock-file.js";
 import { mountPointsBelow } from "./mount-state.js";
 import { removeDirectory } from "./remove-directory.js";
@@ -93,7 +93,7 @@ export async function neededBy(
   for (const container of await store.containers.list()) {
     for (const chainId of container.chain) needed.layers.add(chainId);
     await follow(store.blobs, container.manifest, needed);
-    for (const id of uppersOf(container)) await followUpper(store, id, needed);
+    for (const id of neededUppers(container)) await followUpper(store, id, needed);
   }
   for (const { layer } of roots === "all" ? await store.buildCache.list() : []) {
     if (layer === undefined) continue;

@@ -9,6 +9,7 @@ export {
   type ContainerPaths,
   ContainerStore,
   type NewContainer,
+  neededUppers,
   uppersOf,
 } from "./containers.js";
 export { replaceFile, syncDirectory } from "./durable.js";

@@ -7,7 +7,7 @@ import type { ChainId, Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { familiarReference } from "../oci/index.js";
 import { type CheckFinding, checkAll, checkDocument, isRefused } from "./check.js";
-import { uppersOf } from "./containers.js";
+import { neededUppers } from "./containers.js";
 import type { HeldLock } from "./lock-file.js";
 import type { Store } from "./store.js";
 
@@ -81,7 +81,7 @@ async function keptLayers(store: Store): Promise<Set<ChainId>> {
       if (mounted || !again.has(chainId)) kept.add(chainId);
     }
     // The tree of a frozen upper: the container has no other.
-    for (const id of uppersOf(container)) {
+    for (const id of neededUppers(container)) {
       const archive = await store.uppers.archive(id);
       if (archive !== undefined) kept.add(archive.chainId);
     }

@@ -66,14 +66,14 @@ export class UpperStore {
    * Makes an empty upper for a container; `fill` gives its root the attributes that it must have. Hold
    * the store's lock shared until the container's record names it.
    */
-  async create(owner: string, fill: (diff: string) => void): Promise<string> {
+  async create(owner: string, fill: (diff: string) => void | Promise<void>): Promise<string> {
     const id = randomBytes(16).toString("hex");
     const aside = scratchPath(this.#tmp, "upper");
     try {
       const { diff, work } = partsOf(join(aside, "layer"));
       await mkdir(diff, { recursive: true, mode: 0o755 });
       await mkdir(work, { mode: 0o700 });
-      fill(diff);
+      await fill(diff);
       await writeFile(join(aside, OWNER_FILE), owner, { flush: true });
       for (const path of [diff, join(aside, "layer"), aside]) await syncDirectory(path);
       await rename(aside, join(this.directory, id));

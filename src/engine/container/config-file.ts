@@ -1,5 +1,6 @@
 // What a container was asked to be, as it lies in its directory.
 
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hasCode } from "../../node-errors.js";
 import { parseJson } from "../../oci/index.js";
@@ -36,6 +37,12 @@ export async function writeConfig(
 ): Promise<void> {
   const { home } = placesOf(store, container.id);
   await replaceFile(`${store.root}/tmp`, home, "config.json", serializeContainerConfig(config));
+}
+
+/** Gives `to` what `from` was asked to be, but for its removal at its end. Throws EngineError DATA_LOSS, FsError. */
+export async function copyConfig(store: Store, from: Container, to: Container): Promise<void> {
+  if (!existsSync(placesOf(store, from.id).config)) return;
+  await writeConfig(store, to, { ...(await readConfig(store, from)), autoRemove: false });
 }
 
 /** What a container was asked to be, by its name or ID. Throws EngineError NOT_FOUND, DATA_LOSS. */

@@ -8,6 +8,7 @@ import { type Progress, unpackProgress } from "../progress.js";
 import { pull } from "../pull.js";
 import type { OnTransfer } from "../transfer.js";
 import { writeConfig } from "./config-file.js";
+import { missingPoints } from "./mount-points.js";
 import { checkSources, imageDefaults } from "./prepare-start.js";
 import { containerConfigOf, type RunOptions } from "./run-options.js";
 
@@ -69,10 +70,12 @@ async function createFromStore(
     throw new EngineError("INVALID_ARGUMENT", "no command specified");
   }
   await store.unpack(image, unpackProgress(image.config.diffIds, request.progress));
+  const points = await missingPoints(store, image);
   const container = await store.containers.create({
     image,
     imageName: request.image,
     ...(request.name === undefined ? {} : { name: request.name }),
+    ...(points === undefined ? {} : { points }),
   });
   await writeConfig(store, container, config);
   return container;

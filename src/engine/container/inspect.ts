@@ -7,7 +7,7 @@ import {
   containerWords,
   normalizeCapabilities,
 } from "../../runtime/index.js";
-import type { Container, MountState, Store } from "../../store/index.js";
+import { type Container, type MountState, neededUppers, type Store } from "../../store/index.js";
 import { imageSizeBytes, writtenSizeBytes } from "../container-size.js";
 import type { Inspection } from "../inspection.js";
 import { type ContainerPlaces, placesOf } from "./file-names.js";
@@ -76,7 +76,8 @@ async function graphData(
   mount: MountState | undefined,
 ): Promise<Inspection> {
   const { diff, work } = store.uppers.paths(container.upper);
-  const frozen = await Promise.all(container.frozen.map((id) => store.uppers.place(id)));
+  const above = neededUppers(container).slice(0, -1);
+  const frozen = await Promise.all(above.map((id) => store.uppers.place(id)));
   const lowers = [
     ...(container.directory === undefined ? [] : [container.directory]),
     ...container.chain.map((chainId) => store.layers.path(chainId)),
