@@ -16,7 +16,7 @@ import {
   parseJson,
   parseManifest,
 } from "../oci/index.js";
-import { neededUppers } from "./containers.js";
+import { neededUppers } from "./container-record.js";
 import { hasTree } from "./layers.js";
 import type { Store } from "./store.js";
 

@@ -4,16 +4,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type ChainId, type DiffId, type Digest, parseDigest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { asFsError, hasCode } from "../node-errors.js";
 import {
-  type Descriptor,
-  descriptorJson,
-  JsonFields,
-  parseDescriptor,
-  parseJson,
-} from "../oci/index.js";
+  type Container,
+  idForm,
+  neededUppers,
+  parseContainer,
+  recordOf,
+} from "./container-record.js";
 import { replaceFile, syncDirectory } from "./durable.js";
 import type { StoredImage } from "./images.js";
 import { copyRoot } from "./implied-directory.js";
@@ -28,29 +27,6 @@ import {
 import { removeDirectory } from "./remove-directory.js";
 import { scratchPath } from "./scratch-name.js";
 import type { UpperStore } from "./uppers.js";
-
-/** A writable layer and what it stands on. `chain` and `diffIds` are base first. */
-export interface Container {
-  /** 64 hex digits. */
-  readonly id: string;
-  readonly name: string;
-  /** What the user called the image, for lists. */
-  readonly imageName: string;
-  readonly imageId: Digest;
-  /** The image's manifest: it keeps the image's blobs alive. */
-  readonly manifest: Descriptor;
-  readonly chain: readonly ChainId[];
-  readonly diffIds: readonly DiffId[];
-  /** The user's directory that it stands on (its image is empty then); an absolute path. */
-  readonly directory?: string;
-  /** Mount points that the image lacks: an upper right above it that nobody writes to, and that is in no image. */
-  readonly points?: string;
-  /** Uppers that were frozen, base first; they lie above the chain. Other containers may share them. */
-  readonly frozen: readonly string[];
-  /** The upper that it writes to: its alone. */
-  readonly upper: string;
-  readonly createdAt: Date;
-}
 
 /** What a new container is to be. */
 export interface NewContainer {
@@ -73,7 +49,6 @@ export interface ContainerPaths {
 const RECORD_FILE = "container.json";
 const NEXT_RECORD_FILE = "container.json.next";
 const nameForm = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
-const idForm = /^[0-9a-f]{64}$/;
 
 /** All containers of a store. */
 export class ContainerStore {
@@ -347,22 +322,6 @@ async function isGone(home: string): Promise<boolean> {
   }
 }
 
-/** All uppers that a container was or is written to, base first. */
-export function uppersOf({
-  frozen,
-  upper,
-}: Pick<Container, "frozen" | "upper">): readonly string[] {
-  return [...frozen, upper];
-}
-
-/** All that must stay for a container, base first. */
-export function neededUppers(
-  container: Pick<Container, "points" | "frozen" | "upper">,
-): readonly string[] {
-  const { points } = container;
-  return [...(points === undefined ? [] : [points]), ...uppersOf(container)];
-}
-
 function inUse(id: string, state: string): EngineError {
   return new EngineError("IN_USE", `Cannot remove "${id.slice(0, 12)}": ${state}`);
 }
@@ -375,10 +334,6 @@ function checkName(name: string): string {
   );
 }
 
-function recordOf(container: Container): string {
-  return JSON.stringify({ ...container, manifest: descriptorJson(container.manifest) });
-}
-
 async function writeRecord(home: string, container: Container): Promise<void> {
   const handle = await open(join(home, RECORD_FILE), "wx", 0o644);
   try {
@@ -388,32 +343,4 @@ async function writeRecord(home: string, container: Container): Promise<void> {
     await handle.close();
   }
   await syncDirectory(home);
-}
-
-/** Reads a container.json. Throws EngineError DATA_LOSS. */
-export function parseContainer(bytes: Uint8Array, path: string): Container {
-  const fields = new JsonFields(parseJson(bytes, path), path);
-  const id = fields.requiredString("id");
-  const createdAt = new Date(fields.requiredString("createdAt"));
-  if (!idForm.test(id) || Number.isNaN(createdAt.getTime())) {
-    throw new EngineError(
-      "DATA_LOSS",
-      `Cannot read "${path}": it is not the record of a container`,
-    );
-  }
-  const [directory, points] = [fields.string("directory"), fields.string("points")];
-  return {
-    id,
-    name: fields.requiredString("name"),
-    imageName: fields.string("imageName") ?? "",
-    imageId: parseDigest(fields.get("imageId")),
-    manifest: parseDescriptor(fields.get("manifest"), `${path}: manifest`),
-    chain: fields.strings("chain").map((text) => parseDigest(text) as ChainId),
-    diffIds: fields.strings("diffIds").map((text) => parseDigest(text) as DiffId),
-    ...(directory === undefined ? {} : { directory }),
-    ...(points === undefined ? {} : { points }),
-    frozen: fields.strings("frozen"),
-    upper: fields.requiredString("upper"),
-    createdAt,
-  };
 }

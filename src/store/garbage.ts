@@ -17,7 +17,7 @@ import {
 } from "../oci/index.js";
 import { bytesOf } from "../path.js";
 import type { BlobStore } from "./blobs.js";
-import { neededUppers } from "./containers.js";
+import { neededUppers } from "./container-record.js";
 import type { HeldLock } from "./lock-file.js";
 import { mountPointsBelow } from "./mount-state.js";
 import { removeDirectory } from "./remove-directory.js";

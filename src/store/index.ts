@@ -4,14 +4,8 @@ export { type BlobExpectation, BlobWriter, type WriterOptions } from "./blob-wri
 export { type BlobInfo, BlobStore, type ReadOptions } from "./blobs.js";
 export { BuildCache, type CachedStep, type ListedStep } from "./build-cache.js";
 export type { CheckFinding, CheckReport } from "./check.js";
-export {
-  type Container,
-  type ContainerPaths,
-  ContainerStore,
-  type NewContainer,
-  neededUppers,
-  uppersOf,
-} from "./containers.js";
+export { type Container, neededUppers, uppersOf } from "./container-record.js";
+export { type ContainerPaths, ContainerStore, type NewContainer } from "./containers.js";
 export { replaceFile, syncDirectory } from "./durable.js";
 export {
   type CollectOptions,

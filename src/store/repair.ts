@@ -7,7 +7,7 @@ import type { ChainId, Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { familiarReference } from "../oci/index.js";
 import { type CheckFinding, checkAll, checkDocument, isRefused } from "./check.js";
-import { neededUppers } from "./containers.js";
+import { neededUppers } from "./container-record.js";
 import type { HeldLock } from "./lock-file.js";
 import type { Store } from "./store.js";
 
