@@ -2,7 +2,7 @@
 // reproducible results, outputs, and that nothing is left behind.
 
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
-import { chmodSync, mkdirSync, readFileSync, utimesSync } from "node:fs";
+import { chmodSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
@@ -136,20 +136,6 @@ test("build: the cache knows what a step depends on, and nothing else", options,
   ok(pruned.steps.length >= 5);
   strictEqual(await cachedAfter(), 0, "after prune");
   yard.expectNothingLeft();
-});
-
-test("build: only what changed in a context is read again", options, async () => {
-  await using yard = new Yard();
-  mkdirSync(join(yard.context, "many"));
-  for (let n = 0; n < 2000; n++) yard.write(`many/${n}`, `${n}\n`);
-  const past = Date.now() + 200;
-  while (Date.now() < past) await new Promise((resolve) => setTimeout(resolve, 20));
-  const text = "FROM scratch\nCOPY many /many\n";
-  strictEqual((await yard.build(text)).contextFilesRead, 2000);
-  strictEqual((await yard.build(text)).contextFilesRead, 0);
-  yard.write("many/7", "other\n");
-  const third = await yard.build(text);
-  deepStrictEqual([third.contextFiles, third.contextFilesRead, third.cachedSteps], [2000, 1, 0]);
 });
 
 test(

@@ -95,9 +95,8 @@ async function finish(
   if (request.output !== undefined) {
     await exportBuild(store, result.image, request.output, references);
   }
-  const { files: contextFiles, filesRead: contextFilesRead } = job.context.digests;
   const { id, digest } = result;
-  return { id, digest, references, steps, cachedSteps, contextFiles, contextFilesRead };
+  return { id, digest, references, steps, cachedSteps };
 }
 
 function buildArgsOf(request: BuildRequest): BuildArgs {

@@ -32,9 +32,6 @@ export class FileDigests {
   readonly #buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #changed = false;
   #turnEndsAt = 0;
-  /** Files that were asked for, and those that had to be read. */
-  files = 0;
-  filesRead = 0;
 
   private constructor(
     cache: BuildCache,
@@ -60,14 +57,12 @@ export class FileDigests {
 
   /** The digest of a regular file's content; `path` is the context's. Throws FsError. */
   async digest(path: LayerPath, node: FindableNode): Promise<string> {
-    this.files += 1;
     const identity = identityOf(node.stat());
     const known = this.#known.get(path);
     if (known?.identity === identity) {
       known.age = 0;
       return known.digest;
     }
-    this.filesRead += 1;
     this.#changed = true;
     const startedAt = Date.now();
     const digest = await this.read(node);

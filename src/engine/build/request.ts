@@ -74,7 +74,4 @@ export interface BuildResult {
   readonly references: readonly Reference[];
   readonly steps: number;
   readonly cachedSteps: number;
-  /** Files of the context whose content counted, and those of them that had to be read. */
-  readonly contextFiles: number;
-  readonly contextFilesRead: number;
 }
