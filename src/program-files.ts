@@ -1,7 +1,15 @@
 // Where the programs lie that strata starts as processes and threads of its own.
 
-/** Flags of Node.js. All that is made for a new inode lives on: copying it while the young heap is small is in vain. */
-export const MOUNT_FLAGS = ["--min-semi-space-size=16"] as const;
+/**
+ * Flags of Node.js for strata-overlay; bin/strata-overlay gives the same. Between two full collections the heap may
+ * grow by 30%; what V8 permits is several times as much.
+ */
+export const OVERLAY_FLAGS = ["--heap-growing-percent=30"] as const;
+/**
+ * All that is made for a new inode lives on: copying it while the young heap is small is in vain. It takes 25 ms
+ * more to start with a large one, which is too much for strata-overlay.
+ */
+export const MOUNT_FLAGS = ["--min-semi-space-size=16", ...OVERLAY_FLAGS] as const;
 /** There is a monitor for each container: memory counts more than speed. */
 export const MONITOR_FLAGS = ["--max-semi-space-size=1", "--single-threaded-gc"] as const;
 const NO_FLAGS = [] as const;
@@ -12,14 +20,17 @@ const NO_FLAGS = [] as const;
  */
 export const PROGRAMS = {
   strata: { path: "cli/main.js", flags: [NO_FLAGS] },
-  "strata-overlay": { path: "cli/overlay/main.js", flags: [NO_FLAGS] },
+  "strata-overlay": { path: "cli/overlay/main.js", flags: [NO_FLAGS, OVERLAY_FLAGS] },
   "mount-process": { path: "fuse/mount/mount-process.js", flags: [MOUNT_FLAGS] },
   monitor: { path: "engine/container/monitor-process.js", flags: [MONITOR_FLAGS] },
-  "session-thread": { path: "fuse/mount/session-thread.js", flags: [NO_FLAGS, MOUNT_FLAGS] },
+  "session-thread": {
+    path: "fuse/mount/session-thread.js",
+    flags: [OVERLAY_FLAGS, MOUNT_FLAGS],
+  },
   "unpack-thread": { path: "store/unpack-thread.js", flags: [NO_FLAGS] },
   "slow-requests-thread": {
     path: "fuse/session/slow-requests-thread.js",
-    flags: [NO_FLAGS, MOUNT_FLAGS],
+    flags: [OVERLAY_FLAGS, MOUNT_FLAGS],
   },
 } as const;
 

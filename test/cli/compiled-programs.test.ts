@@ -1,10 +1,17 @@
 // The programs in dist/run are started with what V8 compiled of them when they were built.
 
-import { deepStrictEqual } from "node:assert";
+import { deepStrictEqual, match } from "node:assert";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { PROGRAMS, type ProgramName, programFile } from "../../src/program-files.js";
+import {
+  manifestFile,
+  OVERLAY_FLAGS,
+  PROGRAMS,
+  type ProgramName,
+  programFile,
+} from "../../src/program-files.js";
 
 /** True when V8 takes it: it was made by this version, with these flags. */
 const IS_TAKEN = `
@@ -26,4 +33,9 @@ test("programs: what was compiled of them is taken with the flags that they run 
     taken.filter(([, , isTaken]) => isTaken !== "true"),
     [],
   );
+});
+
+test("bin/strata-overlay: its process has the flags that its cache was made with", () => {
+  const script = readFileSync(new URL("bin/strata-overlay", manifestFile()), "utf8");
+  match(script, new RegExp(`^flags=${OVERLAY_FLAGS.join(" ")}$`, "m"));
 });

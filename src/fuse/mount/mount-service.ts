@@ -3,7 +3,6 @@
 // driver fuse-native the main thread does all of it (native-service.ts). Who
 // starts the process, and learns what became of the mount, is mount-process.ts's, or the caller's.
 
-import { setFlagsFromString } from "node:v8";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { programFile } from "../../program-files.js";
 import { Log } from "../session/log.js";
@@ -16,8 +15,6 @@ import { die, onTermination } from "./termination.js";
 /** The tables of a mount with millions of inodes in use; the default limit would end it. */
 const SESSION_HEAP_MB = 4096;
 const SESSION_YOUNG_MB = 32;
-/** Between two full collections the heap may grow by so much; what V8 permits is several times as much. */
-const HEAP_GROWTH = "--heap-growing-percent=30";
 
 class MountService {
   readonly #job: MountJob;
@@ -37,7 +34,6 @@ class MountService {
     this.#job = job;
     this.#tell = tell;
     this.#log = new Log(job.logFd);
-    setFlagsFromString(HEAP_GROWTH);
     this.#session = new Worker(programFile("session-thread"), {
       workerData: job,
       resourceLimits: {
