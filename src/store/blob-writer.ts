@@ -8,6 +8,7 @@ import type { Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { asFsError } from "../node-errors.js";
 import { beginWriteBack } from "../sys/index.js";
+import { DIRECT_UNIT_BYTES, DirectWriter } from "./direct-writer.js";
 import type { HeldLock } from "./lock-file.js";
 import { scratchPath } from "./scratch-name.js";
 
@@ -15,6 +16,8 @@ import { scratchPath } from "./scratch-name.js";
 const WRITE_BACK_BYTES = 16 << 20;
 /** Each write is a journey to another thread and back: small chunks go together. */
 const GATHERED_BYTES = 1 << 20;
+/** What is behind these is written past the page cache, of blobs that are made here. */
+const CACHED_BYTES = 32 << 20;
 
 /** What the sender says of a blob; what is absent is not checked. */
 export interface BlobExpectation {
@@ -25,7 +28,7 @@ export interface BlobExpectation {
 /** How a blob is written. */
 export interface WriterOptions {
   /**
-   * "given": the caller hashes the very bytes it writes, and passes their digest to commit(), so
+   * "given": the caller makes and hashes the very bytes it writes, and passes their digest to commit(), so
    * that they are hashed once only. "computed" is the default.
    */
   readonly digest?: "computed" | "given";
@@ -53,6 +56,8 @@ export class BlobWriter implements AsyncDisposable {
   #gatheredBytes = 0;
   /** The chunks that are being written, while the next ones are gathered. */
   #writing: Promise<void> | undefined;
+  /** Writes from some offset on; false where nothing does. */
+  #direct: DirectWriter | false | undefined;
   #isKept = false;
 
   private constructor(
@@ -66,6 +71,8 @@ export class BlobWriter implements AsyncDisposable {
     this.#lock = lock;
     this.#handle = handle;
     this.#hash = hash;
+    // What comes from elsewhere is unpacked next.
+    this.#direct = hash === undefined ? undefined : false;
     this.#keep = keep;
   }
 
@@ -97,6 +104,13 @@ export class BlobWriter implements AsyncDisposable {
    */
   async write(chunk: Uint8Array): Promise<void> {
     assert(this.#handle !== undefined, "a blob is written before it is committed");
+    if (this.#mayGoDirect) await this.#goDirect(this.#handle);
+    const direct = this.#direct;
+    if (direct) {
+      this.#sizeBytes += chunk.byteLength;
+      await this.#told("write", direct.write(chunk));
+      return;
+    }
     this.#gathered.push(chunk);
     this.#gatheredBytes += chunk.byteLength;
     this.#sizeBytes += chunk.byteLength;
@@ -104,6 +118,26 @@ export class BlobWriter implements AsyncDisposable {
     // Written by another thread, while this one hashes and gathers.
     if (full) await this.#beginWriting(this.#handle);
     this.#hash?.update(chunk);
+  }
+
+  /** The first bytes are written: what comes now goes to the disk itself, if it can. */
+  async #goDirect(handle: FileHandle): Promise<void> {
+    await this.#beginWriting(handle);
+    await this.#writing;
+    const opening = DirectWriter.open(this.#aside, handle, this.#sizeBytes);
+    this.#direct = (await this.#told("open", opening)) ?? false;
+  }
+
+  get #mayGoDirect(): boolean {
+    const isLarge = this.#sizeBytes >= CACHED_BYTES && this.#sizeBytes % DIRECT_UNIT_BYTES === 0;
+    return this.#direct === undefined && isLarge;
+  }
+
+  /** With an error that says which file. */
+  async #told<T>(operation: string, work: Promise<T>): Promise<T> {
+    return await work.catch((error: unknown) => {
+      throw asFsError(error, operation, this.#aside);
+    });
   }
 
   /** Returns when what was begun before is written. */
@@ -158,6 +192,7 @@ export class BlobWriter implements AsyncDisposable {
       await this.#beginWriting(handle);
       const digest = this.#check(expected);
       await this.#writing;
+      if (this.#direct) await this.#direct.end();
       await this.#keep(this.#aside, digest, handle);
       this.#isKept = true;
       return { digest, sizeBytes: this.#sizeBytes };
@@ -175,6 +210,7 @@ export class BlobWriter implements AsyncDisposable {
     this.#handle = undefined;
     try {
       await this.#writing?.catch(() => undefined);
+      if (this.#direct) await this.#direct.abort();
       await handle.close();
       if (!this.#isKept) await rm(this.#aside, { force: true });
     } finally {

@@ -21,7 +21,7 @@ export {
   type InodeFlagsForm,
   setInodeFlags,
 } from "./ioctl.js";
-export { AT_FDCWD } from "./libc.js";
+export { AT_FDCWD, alignedBuffer } from "./libc.js";
 export * from "./lock.js";
 export * from "./mode.js";
 export * from "./mount.js";

@@ -116,6 +116,13 @@ export function addressOf(buffer: Uint8Array): number {
   return Number(koffi.address(buffer));
 }
 
+/** Memory whose address is a multiple of `unitBytes`, as files need that are open with O_DIRECT. */
+export function alignedBuffer(sizeBytes: number, unitBytes: number): Buffer {
+  const memory = Buffer.from(new ArrayBuffer(sizeBytes + unitBytes));
+  const skipBytes = (unitBytes - (addressOf(memory) % unitBytes)) % unitBytes;
+  return memory.subarray(skipBytes, skipBytes + sizeBytes);
+}
+
 /** The bytes from `start` on, as an argument declared `void *`. */
 export function bufferArgument(buffer: Uint8Array, start: number): Uint8Array {
   return start === 0 ? buffer : buffer.subarray(start);
