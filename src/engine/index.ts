@@ -6,7 +6,7 @@ export { StartError, type StartStatus } from "../runtime/start-error.js";
 export type { CheckReport } from "../store/index.js";
 export { type BranchRequest, branch } from "./branch.js";
 export * from "./build/index.js";
-export { check, type RepairReport, repair } from "./check.js";
+export { type CheckRequest, check, type RepairReport, repair } from "./check.js";
 
 export {
   type CommitDirectoryRequest,

@@ -16,10 +16,11 @@ import {
 import { layerIndexImage } from "./write-layer-index.js";
 
 /**
- * What the file `path` is to the tree `tree`: "foreign" is one of another tree, of another version, or
- * for somebody with other rights: nobody uses it. Paths are text. Throws FsError.
+ * What the file `path` is to the tree `tree`: "foreign" is one of another version, or for somebody with other rights;
+ * "stale" is one of another tree, or of this one before something was done to its root. Nobody uses either. Paths
+ * are text. Throws FsError.
  */
-export type IndexState = "absent" | "foreign" | "sound" | "damaged";
+export type IndexState = "absent" | "foreign" | "stale" | "sound" | "damaged";
 
 export async function checkLayerIndex(tree: string, path: string): Promise<IndexState> {
   const found = readIndex(path);
@@ -33,7 +34,8 @@ export async function checkLayerIndex(tree: string, path: string): Promise<Index
   const known = withoutAccessTimes(found);
   if (known === undefined) return "damaged";
   using index = LayerIndex.open(path, statAt(AT_FDCWD, bytesOf(tree)));
-  const actual = index === undefined ? undefined : await layerIndexImage(tree);
+  if (index === undefined) return "stale";
+  const actual = await layerIndexImage(tree);
   if (actual === undefined) return "foreign";
   return withoutAccessTimes(actual)?.equals(known) === true ? "sound" : "damaged";
 }

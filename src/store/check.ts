@@ -2,7 +2,7 @@
 // every unpacked layer and container must be complete. Nothing is changed.
 
 import { join } from "node:path";
-import { chainIds, type Digest, hexOf } from "../digest.js";
+import { type ChainId, chainIds, type Digest, hexOf } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { checkLayerIndex } from "../layer/index.js";
 import {
@@ -31,6 +31,8 @@ export interface CheckFinding {
 
 export interface CheckReport {
   readonly findings: readonly CheckFinding[];
+  /** Layers whose index is of another tree, or of theirs before something was done to its root: a copy has such, too. */
+  readonly doubtful: readonly ChainId[];
   /** What was looked at. */
   readonly blobs: number;
   readonly images: number;
@@ -49,9 +51,9 @@ export async function checkAll(store: Store): Promise<CheckReport> {
   const findings: CheckFinding[] = [];
   const blobs = await checkBlobs(store, findings);
   const images = await checkImages(store, findings);
-  const layers = await checkLayers(store, findings);
+  const { layers, doubtful } = await checkLayers(store, findings);
   const containers = await checkContainers(store, findings);
-  return { findings, blobs, images, layers, containers };
+  return { findings, doubtful, blobs, images, layers, containers };
 }
 
 /** Runs one check; what it throws as a refusal becomes a finding. */
@@ -136,7 +138,11 @@ async function checkSize(store: Store, descriptor: Descriptor): Promise<void> {
   throw damaged(descriptor.digest, `it has ${sizeBytes} bytes instead of ${descriptor.sizeBytes}`);
 }
 
-async function checkLayers(store: Store, findings: CheckFinding[]): Promise<number> {
+async function checkLayers(
+  store: Store,
+  findings: CheckFinding[],
+): Promise<{ readonly layers: number; readonly doubtful: ChainId[] }> {
+  const doubtful: ChainId[] = [];
   const layers = await store.layers.list();
   for (const chainId of layers) {
     await expectSound(findings, "layer", chainId, async () => {
@@ -149,11 +155,13 @@ async function checkLayers(store: Store, findings: CheckFinding[]): Promise<numb
     await expectSound(findings, "index", chainId, async () => {
       const [tree, path] = [store.layers.path(chainId), store.layers.indexPath(chainId)];
       if (!(await hasTree(store.layers.home(chainId)))) return;
-      if ((await checkLayerIndex(tree, path)) !== "damaged") return;
+      const state = await checkLayerIndex(tree, path);
+      if (state === "stale") doubtful.push(chainId);
+      if (state !== "damaged") return;
       throw damaged(chainId, "the index of the unpacked layer is not that of its files");
     });
   }
-  return layers.length;
+  return { layers: layers.length, doubtful };
 }
 
 async function checkUpper(store: Store, id: string): Promise<void> {

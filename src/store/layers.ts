@@ -1,7 +1,7 @@
 // The unpacked layers: layers/<chain id>/diff, one directory a layer, shared by all images that have
 // the same stack so far. A directory that is there is whole and never changes.
 
-import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, chainIds, type DiffId, type Digest, hexOf, isDigest } from "../digest.js";
 import { EngineError, isFsError } from "../errors.js";
@@ -17,6 +17,7 @@ import type { LayerFormat } from "./layer-format.js";
 import type { LockFile } from "./lock-file.js";
 import { removeDirectory } from "./remove-directory.js";
 import { scratchPath } from "./scratch-name.js";
+import { unpackLayer } from "./unpack.js";
 
 /** What is known of an unpacked layer. */
 export interface LayerInfo {
@@ -167,6 +168,25 @@ export class LayerStore {
   /** What a layer above this chain (base first) shows of directories that it does not describe. */
   implied(chain: readonly ChainId[]): { impliedDirectory: ImpliedDirectory } {
     return { impliedDirectory: impliedBy(chain.toReversed().map((lower) => this.path(lower))) };
+  }
+
+  /** Whether there is a tree; what is in it is not looked at. */
+  async hasTree(chainId: ChainId): Promise<boolean> {
+    return await hasTree(this.home(chainId));
+  }
+
+  /** Unpacks an archive into the new directory `tree`, which becomes no layer. `below`: the trees below, topmost first. Errors as ensure. */
+  async unpackInto(
+    tree: string,
+    request: {
+      readonly diffId: DiffId;
+      readonly archive: AsyncIterable<Uint8Array>;
+      readonly below: readonly string[];
+    },
+  ): Promise<void> {
+    await mkdir(tree, { mode: 0o755 });
+    const { diffId, archive, below } = request;
+    await unpackLayer(archive, tree, { diffId, format: this.format, below: async () => below });
   }
 
   /** The chain IDs of all unpacked layers. */

@@ -1,12 +1,18 @@
 // Removes what is damaged and nothing that is whole: blobs whose bytes are others, unpacked layers
-// that are not whole and can be made again, indexes of layers that are not their files', names of images that lost a part, containers whose record
+// that are not whole, or not what their blobs say, and can be made again, indexes of layers that are not their files', names of images that lost a part, containers whose record
 // is lost and in which nothing was written.
 
 import { readdir, rm } from "node:fs/promises";
 import type { ChainId, Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
 import { familiarReference } from "../oci/index.js";
-import { type CheckFinding, checkAll, checkDocument, isRefused } from "./check.js";
+import {
+  type CheckFinding,
+  type CheckReport,
+  checkAll,
+  checkDocument,
+  isRefused,
+} from "./check.js";
 import { neededUppers } from "./container-record.js";
 import type { HeldLock } from "./lock-file.js";
 import type { Store } from "./store.js";
@@ -18,9 +24,16 @@ export interface RepairedItem {
   readonly name: string;
 }
 
+/** Looks further than the store itself can: for what only the union knows. */
+export type LookFurther = (report: CheckReport) => Promise<CheckReport>;
+
 /** Hold the store's lock exclusively. What had to stay is found again by the next check. */
-export async function repairStore(store: Store, _held: HeldLock): Promise<RepairedItem[]> {
-  const { findings } = await checkAll(store);
+export async function repairStore(
+  store: Store,
+  _held: HeldLock,
+  further: LookFurther,
+): Promise<RepairedItem[]> {
+  const { findings } = await further(await checkAll(store));
   const damaged = (kind: CheckFinding["kind"]) =>
     findings.filter((finding) => finding.kind === kind).map(({ object }) => object);
   const removed: RepairedItem[] = [];

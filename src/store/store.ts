@@ -17,7 +17,7 @@ import { LayerStore } from "./layers.js";
 import { type HeldLock, LockFile } from "./lock-file.js";
 import { PackedBlobs } from "./packed-blobs.js";
 import { ReferenceStore } from "./references.js";
-import { type RepairedItem, repairStore } from "./repair.js";
+import { type LookFurther, type RepairedItem, repairStore } from "./repair.js";
 import { defaultRoot } from "./root.js";
 import { ScratchDirectory } from "./scratch-directory.js";
 import { type UnpackImageOptions, unpackImage } from "./unpack-image.js";
@@ -124,9 +124,9 @@ export class Store {
     return await collectGarbage(this, options);
   }
 
-  /** Removes what check() finds damaged and nothing that is whole. Hold the lock exclusively. */
-  async repair(held: HeldLock): Promise<RepairedItem[]> {
-    return await repairStore(this, held);
+  /** Removes what check() and `further` find damaged and nothing that is whole. Hold the lock exclusively. */
+  async repair(held: HeldLock, further: LookFurther): Promise<RepairedItem[]> {
+    return await repairStore(this, held, further);
   }
 
   /** Reads everything and reports what is damaged or missing. Changes nothing. */

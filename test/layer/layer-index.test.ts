@@ -281,7 +281,7 @@ test("IndexedLayer: with an index that is damaged, cut or another tree's it says
   fillAll(other);
   const foreign = `${other}.index`;
   ok(await writeLayerIndex(other, foreign));
-  await looks(readFileSync(foreign), "foreign", "of a tree like it");
+  await looks(readFileSync(foreign), "stale", "of a tree like it");
   rmSync(path);
   strictEqual(isIndexOf(tree, path), false);
   strictEqual(await checkLayerIndex(tree, path), "absent");
