@@ -91,7 +91,8 @@ async function finish(
   addLabels(state, request.labels ?? {});
   const documents = request.squash === true ? await squashed(job, state) : state.documents();
   const { steps, cachedSteps } = progress;
-  const result = await keepImage(store, documents, request.output === undefined ? references : []);
+  const names = request.output === undefined ? references : undefined;
+  const result = await keepImage(store, documents, names);
   if (request.output !== undefined) {
     await exportBuild(store, result.image, request.output, references);
   }
