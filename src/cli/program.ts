@@ -19,6 +19,7 @@ import { addContainerPrune, addImagePrune, addSystemPrune } from "./commands/pru
 import { addRegistryCommands, addTransferCommands } from "./commands/registry.js";
 import { addRunCommands } from "./commands/run.js";
 import { addStoreCommands } from "./commands/store.js";
+import { addVolumeGroup } from "./commands/volumes.js";
 import { addExamples } from "./examples.js";
 
 const EXAMPLES = `
@@ -64,6 +65,7 @@ export function buildProgram(): Command {
   addImageGroup(program);
   addContainerGroup(program);
   addSystemGroup(program);
+  addVolumeGroup(program);
   addExamples(program);
   return program;
 }

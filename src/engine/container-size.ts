@@ -7,10 +7,13 @@ import { isDirectory, isRegular } from "../sys/index.js";
 /** Bytes of the files in its uppers; holes are nothing, an inode with several names counts once. Throws FsError. */
 export async function writtenSizeBytes(store: Store, container: Container): Promise<number> {
   const places = await Promise.all(uppersOf(container).map((id) => store.uppers.place(id)));
-  return places.reduce((sum, { diff }) => {
-    using tree = directoryTree(diff);
-    return sum + sizeOf(tree, new Set());
-  }, 0);
+  return places.reduce((sum, { diff }) => sum + treeSizeBytes(diff), 0);
+}
+
+/** Bytes of the files in a directory, counted as those. Throws FsError. */
+export function treeSizeBytes(path: string): number {
+  using tree = directoryTree(path);
+  return sizeOf(tree, new Set());
 }
 
 function sizeOf(node: TreeNode, counted: Set<string>): number {

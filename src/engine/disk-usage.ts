@@ -10,6 +10,8 @@ import {
   type Store,
 } from "../store/index.js";
 import { type PsLine, ps } from "./container/ps.js";
+import { treeSizeBytes } from "./container-size.js";
+import { listVolumes, type VolumeLine } from "./volumes.js";
 
 /** One kind of objects. */
 export interface Usage {
@@ -34,6 +36,10 @@ export interface BuildUsage {
   readonly isShared: boolean;
 }
 
+export interface VolumeUsage extends VolumeLine {
+  readonly sizeBytes: number;
+}
+
 export interface DiskUsage {
   readonly images: Usage;
   readonly containers: Usage;
@@ -41,6 +47,8 @@ export interface DiskUsage {
   readonly builds: Usage;
   readonly imageItems: readonly ImageUsage[];
   readonly containerItems: readonly PsLine[];
+  readonly volumes: Usage;
+  readonly volumeItems: readonly VolumeUsage[];
   /** The one that was not used for longest comes first. */
   readonly buildItems: readonly BuildUsage[];
 }
@@ -65,7 +73,13 @@ export async function diskUsage(store: Store): Promise<DiskUsage> {
   const written = (lines: readonly PsLine[]) =>
     sum(lines.map(({ sizes }) => sizes?.writtenBytes ?? 0));
   const idle = containerItems.filter(({ view }) => !isInUse(view));
+  const volumeItems = (await listVolumes(store)).map((line) => ({
+    ...line,
+    sizeBytes: treeSizeBytes(line.volume.mountpoint),
+  }));
   return {
+    volumes: volumeUsage(volumeItems),
+    volumeItems,
     images: {
       count: records.length,
       active: imageItems.filter((item) => item.containers > 0).length,
@@ -87,6 +101,16 @@ export async function diskUsage(store: Store): Promise<DiskUsage> {
     imageItems,
     containerItems,
     buildItems,
+  };
+}
+
+function volumeUsage(items: readonly VolumeUsage[]): Usage {
+  const unused = items.filter(({ users }) => users.length === 0);
+  return {
+    count: items.length,
+    active: items.length - unused.length,
+    sizeBytes: sum(items.map(({ sizeBytes }) => sizeBytes)),
+    reclaimableBytes: sum(unused.map(({ sizeBytes }) => sizeBytes)),
   };
 }
 

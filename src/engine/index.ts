@@ -66,6 +66,7 @@ export {
   diskUsage,
   type ImageUsage,
   type Usage,
+  type VolumeUsage,
 } from "./disk-usage.js";
 export { type ExportRequest, exportContainer } from "./export.js";
 export { type HistoryStep, history } from "./history.js";
@@ -99,3 +100,13 @@ export { type SearchRequest, search } from "./search.js";
 export { type TagRequest, tag } from "./tag.js";
 export type { LayerState, OnTransfer, TransferEvent } from "./transfer.js";
 export { type UnmountRequest, unmount } from "./unmount.js";
+export {
+  type CreateVolumeRequest,
+  createVolume,
+  listVolumes,
+  type PrunedVolumes,
+  removeVolume,
+  type VolumeLine,
+  type VolumePruneRequest,
+  volumePrune,
+} from "./volumes.js";

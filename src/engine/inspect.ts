@@ -1,13 +1,14 @@
 // inspect: everything about an object, in docker's fields. What an object of each type has to say is
-// inspect-image.ts and container/inspect.ts; here is who is asked, and in which order.
+// inspect-image.ts, container/inspect.ts and volumes.ts; here is who is asked, and in which order.
 
 import { EngineError } from "../errors.js";
 import type { Store } from "../store/index.js";
 import { inspectContainer } from "./container/inspect.js";
 import { inspectImage } from "./inspect-image.js";
 import type { Inspection } from "./inspection.js";
+import { inspectVolume } from "./volumes.js";
 
-export const OBJECT_TYPES = ["container", "image"] as const;
+export const OBJECT_TYPES = ["container", "image", "volume"] as const;
 export type ObjectType = (typeof OBJECT_TYPES)[number];
 
 export interface InspectRequest {
@@ -47,6 +48,8 @@ async function inspectAs(
       return await inspectContainer(store, await store.containers.get(name), { size });
     case "image":
       return await inspectImage(store, await store.resolve(name));
+    case "volume":
+      return await inspectVolume(store, name);
   }
 }
 

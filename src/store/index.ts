@@ -31,3 +31,4 @@ export { isInUse } from "./scratch-name.js";
 export { Store, type StoreOptions } from "./store.js";
 export type { UnpackImageOptions } from "./unpack-image.js";
 export { type UpperArchive, type UpperPaths, UpperStore } from "./uppers.js";
+export { type Volume, VolumeStore } from "./volumes.js";

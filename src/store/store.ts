@@ -22,6 +22,7 @@ import { defaultRoot } from "./root.js";
 import { ScratchDirectory } from "./scratch-directory.js";
 import { type UnpackImageOptions, unpackImage } from "./unpack-image.js";
 import { UpperStore } from "./uppers.js";
+import { VolumeStore } from "./volumes.js";
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -36,7 +37,7 @@ const PRIVATE_FOLDERS = ["layers", "containers", "uppers", "tmp"];
 /** What a store that another process is just making may hold already. */
 const OWN_NAMES: ReadonlySet<string> = new Set([
   ...["oci-layout", "index.json", "blobs", "layers", "containers", "uppers", "tmp"],
-  ...["lock", "names.lock", "packed.json", "lost+found", "build"],
+  ...["lock", "names.lock", "packed.json", "lost+found", "build", "volumes"],
 ]);
 
 /** Everything on the disk. Any number of processes may have one store open. */
@@ -48,6 +49,7 @@ export class Store {
   readonly layers: LayerStore;
   readonly uppers: UpperStore;
   readonly containers: ContainerStore;
+  readonly volumes: VolumeStore;
   readonly packed: PackedBlobs;
   readonly buildCache: BuildCache;
   /**
@@ -66,6 +68,7 @@ export class Store {
     this.layers = new LayerStore(root, this.lock, format);
     this.uppers = new UpperStore(root, this.layers);
     this.containers = new ContainerStore(root, names, { layers: this.layers, uppers: this.uppers });
+    this.volumes = new VolumeStore(root);
     this.packed = new PackedBlobs(root, names);
     this.buildCache = new BuildCache(root, this.blobs);
     this.#images = new ImageStore(this.blobs, this.references, this.layers);

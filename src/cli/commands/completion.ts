@@ -49,12 +49,14 @@ async function linesOf(candidates: Candidates, typed: readonly string[]): Promis
 
 async function namesOf(kind: Candidates["names"], root: string | undefined): Promise<string[]> {
   if (kind === "none") return [];
-  const { images, containers } = await knownNames(root);
+  const { images, containers, volumes } = await knownNames(root);
   switch (kind) {
     case "images":
       return [...images];
     case "containers":
       return [...containers];
+    case "volumes":
+      return [...volumes];
     case "both":
       return [...containers, ...images];
     case "container-paths":

@@ -8,6 +8,7 @@ import {
   type ImageUsage,
   type PsLine,
   type Usage,
+  type VolumeUsage,
 } from "../../engine/index.js";
 import { familiarRepository } from "../../oci/index.js";
 import { psListing } from "../container-lines.js";
@@ -26,7 +27,7 @@ export function addDiskUsage(system: Command): void {
   system
     .command("df")
     .description("show how much the store holds, and how much prune would give back")
-    .option("-v, --verbose", "each image and container")
+    .option("-v, --verbose", "each image, container and volume")
     .addOption(formatOption())
     .addHelpText(
       "after",
@@ -45,13 +46,11 @@ Examples:
 
 type Row = Usage & { readonly type: string };
 
-/** What strata has none of is listed all the same: scripts count the lines. */
-function rows({ images, containers, builds }: DiskUsage): Row[] {
-  const none: Usage = { count: 0, active: 0, sizeBytes: 0, reclaimableBytes: 0 };
+function rows({ images, containers, volumes, builds }: DiskUsage): Row[] {
   return [
     { type: "Images", ...images },
     { type: "Containers", ...containers },
-    { type: "Local Volumes", ...none },
+    { type: "Local Volumes", ...volumes },
     { type: "Build Cache", ...builds },
   ];
 }
@@ -166,22 +165,40 @@ const buildRows: Listing<BuildUsage> = {
     "{{.ID}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}",
 };
 
+const volumeRows: Listing<VolumeUsage> = {
+  titles: {
+    Name: "VOLUME NAME",
+    Links: "LINKS",
+    Size: "SIZE",
+    Driver: "DRIVER",
+    Mountpoint: "MOUNTPOINT",
+  },
+  fields: ({ volume: { name, mountpoint }, users, sizeBytes }) => ({
+    Name: name,
+    Links: String(users.length),
+    Size: humanSize(sizeBytes),
+    Driver: "local",
+    Mountpoint: mountpoint,
+  }),
+  table: "{{.Name}}\t{{.Links}}\t{{.Size}}",
+};
+
 /** Tables of each kind, or one template for all: `{{range .Images}}…{{end}}`. */
 function verboseText(usage: DiskUsage, format: string): string {
-  const { imageItems, containerItems, buildItems, builds } = usage;
+  const { imageItems, containerItems, volumeItems, buildItems, builds } = usage;
   if (format !== "table") {
     const template = parseTemplate(format === "json" ? "{{json .}}" : format);
     return `${template.render({
       Images: imageItems.map((item) => fieldsOf(imageRows, item)),
       Containers: containerItems.map((item) => fieldsOf(writtenRows, item)),
-      Volumes: [],
+      Volumes: volumeItems.map((item) => fieldsOf(volumeRows, item)),
       BuildCache: buildItems.map((item) => fieldsOf(buildRows, item)),
     })}\n`;
   }
   return [
     `Images space usage:\n\n${renderListing(imageRows, imageItems)}`,
     `Containers space usage:\n\n${renderListing(writtenRows, containerItems)}`,
-    "Local Volumes space usage:\n\nVOLUME NAME   LINKS     SIZE\n",
+    `Local Volumes space usage:\n\n${renderListing(volumeRows, volumeItems)}`,
     `Build cache usage: ${humanSize(builds.sizeBytes, 4)}\n\n${renderListing(buildRows, buildItems)}`,
   ].join("\n");
 }

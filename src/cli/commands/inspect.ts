@@ -19,13 +19,15 @@ export function addInspect(program: Command, type?: ObjectType): void {
   const command = program
     .command(type === undefined ? "inspect <name...>" : `inspect <${type}...>`)
     .description(
-      `show everything about ${type ?? "image"}s${type === undefined ? " or containers" : ""}`,
+      `show everything about ${type ?? "image"}s${type === undefined ? ", containers or volumes" : ""}`,
     )
     .option("-f, --format <format>", 'a Go template, or "json" for one line');
   if (type === undefined) {
     command.option("--type <type>", `only objects of this type: ${OBJECT_TYPES.join(", ")}`);
   }
-  if (type !== "image") command.option("-s, --size", "total file sizes, if it is a container");
+  if (type === undefined || type === "container") {
+    command.option("-s, --size", "total file sizes, if it is a container");
+  }
   command
     .addHelpText(
       "after",

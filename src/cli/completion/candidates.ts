@@ -14,7 +14,7 @@ export interface Candidates {
   readonly words: readonly Candidate[];
   /** Names of files and directories, too. */
   readonly files: boolean;
-  readonly names: "images" | "containers" | "both" | "container-paths" | "none";
+  readonly names: "images" | "containers" | "volumes" | "both" | "container-paths" | "none";
 }
 
 const NOTHING: Candidates = { words: [], files: false, names: "none" };
@@ -119,6 +119,8 @@ function meaningOf(argument: Argument, command: Command): Candidates {
       return { ...NOTHING, names: "images" };
     case "container":
       return { ...NOTHING, names: "containers" };
+    case "volume":
+      return { ...NOTHING, names: command.name() === "create" ? "none" : "volumes" };
     case "container-or-image":
     case "target":
       return { ...NOTHING, names: argument.name() === "target" ? "containers" : "both" };

@@ -78,6 +78,9 @@ async function createFromStore(
     ...(points === undefined ? {} : { points }),
   });
   await writeConfig(store, container, config);
+  for (const mount of config.mounts) {
+    if (mount.type === "volume" && mount.name !== undefined) await store.volumes.ensure(mount.name);
+  }
   return container;
 }
 

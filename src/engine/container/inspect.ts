@@ -40,7 +40,7 @@ export async function inspectContainer(
     Platform: "linux",
     ...(size ? await sizesOf(store, container) : {}),
     GraphDriver: { Data: await graphData(store, container, view.mount), Name: "strata" },
-    Mounts: mountsOf(view.config, places),
+    Mounts: mountsOf(store, view.config, places),
     Config: configOf(view),
     HostConfig: hostConfigOf(view.config),
     NetworkSettings: networkOf(view),
@@ -91,9 +91,13 @@ async function graphData(
   };
 }
 
-function mountsOf(config: ContainerConfig, places: ContainerPlaces): readonly Inspection[] {
+function mountsOf(
+  store: Store,
+  config: ContainerConfig,
+  places: ContainerPlaces,
+): readonly Inspection[] {
   return config.mounts.map((mount) => ({
-    ...sourceOf(mount, places),
+    ...sourceOf(store, mount, places),
     Destination: mount.target,
     Mode: mount.readOnly ? "ro" : "",
     RW: !mount.readOnly,
@@ -101,7 +105,7 @@ function mountsOf(config: ContainerConfig, places: ContainerPlaces): readonly In
   }));
 }
 
-function sourceOf(mount: ContainerMount, places: ContainerPlaces): Inspection {
+function sourceOf(store: Store, mount: ContainerMount, places: ContainerPlaces): Inspection {
   switch (mount.type) {
     case "bind":
       return { Type: "bind", Source: mount.source };
@@ -111,7 +115,7 @@ function sourceOf(mount: ContainerMount, places: ContainerPlaces): Inspection {
       return {
         Type: "volume",
         Name: mount.name ?? "",
-        Source: mount.name === undefined ? places.volumes : "",
+        Source: mount.name === undefined ? places.volumes : store.volumes.mountpoint(mount.name),
         Driver: "local",
       };
   }

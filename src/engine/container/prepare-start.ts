@@ -2,7 +2,7 @@
 // and volumes that are shown in the container, and the monitor's job.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join, posix } from "node:path";
 import { EngineError } from "../../errors.js";
@@ -139,13 +139,13 @@ function placeVolumes(
     .filter((target) => !taken.has(posix.resolve("/", target)))
     .map((target) => ({ target, readOnly: false, name: undefined, noCopy: undefined }));
   return [...asked, ...implied].map(({ target, readOnly, name, noCopy }) => {
-    const home =
+    const own = hashOf(posix.resolve("/", target));
+    const source =
       name === undefined
-        ? join(placesOf(store, container.id).volumes, hashOf(posix.resolve("/", target)))
-        : join(store.root, "volumes", name);
-    const source = join(home, "_data");
-    const isNew = noCopy !== true && !existsSync(source);
+        ? join(placesOf(store, container.id).volumes, own, "_data")
+        : store.volumes.mountpoint(name);
     mkdirSync(source, { recursive: true, mode: 0o755 });
+    const isNew = noCopy !== true && readdirSync(source).length === 0;
     return { source, target, readOnly, isNew };
   });
 }

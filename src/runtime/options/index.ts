@@ -17,4 +17,4 @@ export {
   parseSizeOption,
   parseSwapOption,
 } from "./resources.js";
-export { parseTmpfs, parseVolume } from "./volume.js";
+export { checkVolumeName, parseTmpfs, parseVolume } from "./volume.js";
