@@ -22,6 +22,7 @@ import {
 import { cut } from "../format.js";
 import { transferLines } from "../layer-lines.js";
 import { formatOption, type Listing, renderListing } from "../listing.js";
+import { pullHead, pullTail } from "../pull-lines.js";
 import { collect } from "../repeatable.js";
 import { ask, readSecret } from "../secret.js";
 import { type GlobalOptions, note, openStore, print, printLine } from "../session.js";
@@ -89,12 +90,7 @@ function addPull(program: Command): void {
     const { quiet = false, allTags = false, platform } = flags;
     const bare = isBareName(wanted, name);
     if (bare && !allTags && !quiet) printLine(`Using default tag: ${wanted.tag}`);
-    const lines = transferLines("pull", ({ reference }) => {
-      const label = reference.digest ?? reference.tag;
-      const repository =
-        reference.domain === "docker.io" ? reference.path : familiarRepository(reference);
-      printLine(`${label}: Pulling from ${repository.replace(`${reference.domain}/`, "")}`);
-    });
+    const lines = transferLines("pull", ({ reference }) => printLine(pullHead(reference)));
     const request: PullRequest = {
       reference: name,
       allTags,
@@ -108,10 +104,8 @@ function addPull(program: Command): void {
       for (const { reference } of pulled) printLine(formatReference(reference));
       return;
     }
-    for (const { digest } of pulled) printLine(`Digest: ${digest}`);
-    const newer = pulled.some((image) => image.newer);
     const title = allTags ? familiarRepository(wanted) : familiarReference(wanted);
-    printLine(`Status: ${newer ? "Downloaded newer image" : "Image is up to date"} for ${title}`);
+    for (const line of pullTail(pulled, title)) printLine(line);
     printLine(allTags ? title : formatReference(wanted));
   });
 }

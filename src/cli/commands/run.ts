@@ -17,6 +17,7 @@ import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../detach-keys.js";
 import { transferLines } from "../layer-lines.js";
 import { messageOf } from "../message.js";
 import { progressBar } from "../progress-bar.js";
+import { pulledLines, pullHead } from "../pull-lines.js";
 import { addRunFlags, type RunFlags } from "../run-flags.js";
 import { type GlobalOptions, note, openStore, printLine } from "../session.js";
 import { checkTerminal, converse, windowSize } from "../terminal.js";
@@ -140,7 +141,7 @@ async function createContainer(
   if (publish !== undefined) {
     note("WARNING: Published ports are discarded when using host network mode");
   }
-  const lines = transferLines("pull", () => undefined, process.stderr);
+  const lines = transferLines("pull", ({ reference }) => note(pullHead(reference)), process.stderr);
   const bar = progressBar();
   const request: CreateRequest = {
     image,
@@ -151,6 +152,10 @@ async function createContainer(
     ...(name === undefined ? {} : { name }),
     ...(platform === undefined ? {} : { platform }),
     ...(quiet ? {} : { onTransfer: lines.onEvent }),
+    onPulled: (pulled) => {
+      lines.end();
+      if (!quiet) for (const line of pulledLines(pulled)) note(line);
+    },
     ...bar,
   };
   const container = await create(store, request).finally(() => {

@@ -5,7 +5,7 @@ import { familiarReference, parseReference } from "../../oci/index.js";
 import { type ContainerConfig, containerWords } from "../../runtime/index.js";
 import type { Container, ImageRecord, Store } from "../../store/index.js";
 import { type Progress, unpackProgress } from "../progress.js";
-import { pull } from "../pull.js";
+import { type PulledImage, pull } from "../pull.js";
 import type { OnTransfer } from "../transfer.js";
 import { writeConfig } from "./config-file.js";
 import { missingPoints } from "./mount-points.js";
@@ -27,6 +27,8 @@ export interface CreateRequest {
   /** The image is not here and will be pulled; with its whole familiar name. */
   readonly onMissing?: (reference: string) => void;
   readonly onTransfer?: OnTransfer;
+  /** What was pulled, before the container is made. */
+  readonly onPulled?: (pulled: readonly PulledImage[]) => void;
   readonly progress?: Progress;
 }
 
@@ -94,9 +96,10 @@ async function resolve(store: Store, text: string): Promise<ImageRecord> {
 }
 
 async function pullImage(store: Store, request: CreateRequest): Promise<void> {
-  await pull(store, {
+  const pulled = await pull(store, {
     reference: request.image,
     ...(request.platform === undefined ? {} : { platform: request.platform }),
     ...(request.onTransfer === undefined ? {} : { onEvent: request.onTransfer }),
   });
+  request.onPulled?.(pulled);
 }
