@@ -32,11 +32,6 @@ export interface WriterOptions {
    * that they are hashed once only. "computed" is the default.
    */
   readonly digest?: "computed" | "given";
-  /**
-   * "later": the blob gets its name unsynced, and the caller syncs the whole file system (LayerStore.adopt does)
-   * before anything points at it. For blobs that a later command makes anew rather than trusts. "commit" is the default.
-   */
-  readonly sync?: "commit" | "later";
 }
 
 /** Takes over a whole blob: its file in tmp/, open, and its digest. The file is its own from then on. */

@@ -100,8 +100,7 @@ export class BlobStore {
   async writer(options: WriterOptions = {}): Promise<BlobWriter> {
     const lock = await this.#lock.acquire("shared");
     try {
-      const keep = options.sync === "later" ? this.#keepUnsynced : this.keep;
-      return await BlobWriter.open(this.#tmp, lock, keep, options);
+      return await BlobWriter.open(this.#tmp, lock, this.keep, options);
     } catch (error) {
       await lock.release();
       throw error;
@@ -111,13 +110,9 @@ export class BlobStore {
   /** Synced, named, and the name synced: who writes a blob waits for all three. */
   protected readonly keep: KeepBlob = async (aside, digest, handle) => {
     await handle.sync();
-    await this.#keepUnsynced(aside, digest);
-    await syncDirectory(this.directory);
-  };
-
-  /** Also over a blob that is there: the same bytes, unless that one is damaged. */
-  readonly #keepUnsynced = async (aside: string, digest: Digest): Promise<void> => {
+    // Also over a blob that is there: the same bytes, unless that one is damaged.
     await rename(aside, join(this.directory, hexOf(digest)));
+    await syncDirectory(this.directory);
   };
 
   /** Stores a stream. Throws EngineError DATA_LOSS when it is not as expected: then nothing is left of it. */

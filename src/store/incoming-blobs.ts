@@ -26,6 +26,16 @@ export class IncomingBlobs extends BlobStore implements AsyncDisposable {
     else this.#aside.set(digest, aside);
   };
 
+  /** Takes over all that another one has: they are this one's to name or to remove. */
+  take(other: IncomingBlobs): void {
+    for (const [digest, aside] of other.#aside) {
+      // Twice the same bytes: the other one removes its own.
+      if (this.#aside.has(digest)) continue;
+      this.#aside.set(digest, aside);
+      other.#aside.delete(digest);
+    }
+  }
+
   /** Names them all, durably. Their bytes must be on the disk already: that is the caller's to see to. */
   async name(): Promise<void> {
     if (this.isEmpty) return;

@@ -16,6 +16,7 @@ export {
 } from "./garbage.js";
 export type { ImageRecord, StoredImage } from "./images.js";
 export { copyRoot } from "./implied-directory.js";
+export type { IncomingBlobs } from "./incoming-blobs.js";
 export type { LayerBatch } from "./layer-batch.js";
 export type { LayerFormat } from "./layer-format.js";
 export { type FinishedTree, type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";

@@ -45,6 +45,8 @@ export interface LayerRequest {
 export interface FinishedTree {
   readonly layer: Omit<LayerInfo, "format">;
   readonly tree: string;
+  /** Its archive, which gets its name with the layer. */
+  readonly blobs: IncomingBlobs;
 }
 
 /** What the layers below say of a directory; undefined: nothing. */
@@ -144,7 +146,7 @@ export class LayerStore {
         layers: this,
         lock,
         flusher: await Flusher.open(this.#tmp),
-        blobs: new IncomingBlobs(this.#root, this.#lock),
+        blobs: this.incoming(),
         scratch: () => scratchPath(this.#tmp, "layer"),
         home: (chainId) => this.home(chainId),
       });
@@ -154,14 +156,22 @@ export class LayerStore {
     }
   }
 
+  /** For blobs that are to get their names with a layer. Dispose of it. */
+  incoming(): IncomingBlobs {
+    return new IncomingBlobs(this.#root, this.#lock);
+  }
+
   /**
    * Makes trees that exist, on the store's file system and in the store's format, the layers of their
-   * chain IDs, base first: they are renamed, all after one sync. The caller vouches for the diff IDs. A tree
+   * chain IDs, base first: they and their blobs are renamed, all after one sync. The caller vouches for the diff IDs. A tree
    * whose layer is there already stays where it is. Throws FsError.
    */
   async adopt(made: readonly FinishedTree[]): Promise<void> {
     await using batch = await this.batch();
-    for (const { layer, tree } of made) await batch.adopt(layer, tree);
+    for (const { layer, tree, blobs } of made) {
+      await batch.adopt(layer, tree);
+      batch.blobs.take(blobs);
+    }
     await batch.publish();
   }
 

@@ -92,9 +92,11 @@ export class DiskLog {
     if (lost.length > 0) this.early.push({ name: to, lost });
   }
 
-  /** Without indexes of layers: they are caches, and a torn one is known as one. */
+  /** Without indexes of layers and what builds remember: those are caches, and a torn one is known as one. */
   #lostBelow(path: string): string[] {
     const below = (name: string): boolean => name === path || name.startsWith(`${path}/`);
-    return [...this.#dirty.keys()].filter((name) => below(name) && !name.endsWith("/index"));
+    const isCache = (name: string): boolean =>
+      name.endsWith("/index") || name.startsWith(`${this.#root}/build/`);
+    return [...this.#dirty.keys()].filter((name) => below(name) && !isCache(name));
   }
 }

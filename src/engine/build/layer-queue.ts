@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { chainIds, type DiffId } from "../../digest.js";
 import { type DiffEntry, writeDiff } from "../../layer/index.js";
 import type { Overlay } from "../../overlay/index.js";
-import type { FinishedTree } from "../../store/index.js";
+import type { FinishedTree, IncomingBlobs } from "../../store/index.js";
 import { isSocket } from "../../sys/index.js";
 import type { BuildJob } from "./build-job.js";
 import type { BuiltLayer, KeptLayer } from "./stage-state.js";
@@ -26,6 +26,8 @@ export class LayerQueue {
   readonly #job: BuildJob;
   /** Of all below the next one. */
   readonly #diffIds: DiffId[];
+  /** They get their names with the layers, after one sync. */
+  readonly #blobs: IncomingBlobs;
   readonly #finished: FinishedTree[] = [];
   #archived: Promise<unknown> = Promise.resolve();
   #published: Promise<void> = Promise.resolve();
@@ -33,6 +35,7 @@ export class LayerQueue {
 
   constructor(job: BuildJob, diffIds: readonly DiffId[]) {
     this.#job = job;
+    this.#blobs = job.store.layers.incoming();
     this.#diffIds = [...diffIds];
   }
 
@@ -59,6 +62,7 @@ export class LayerQueue {
   async idle(): Promise<void> {
     await Promise.allSettled([this.#archived]);
     await Promise.allSettled([this.#published]);
+    await this.#blobs[Symbol.asyncDispose]();
   }
 
   /** All that is finished when it begins; the layers below are there already. */
@@ -76,7 +80,7 @@ export class LayerQueue {
       const { layer, tree } = await this.#written(upper, overlay);
       const chainId = chainIdAbove(this.#diffIds, layer.diffId);
       const kept = { ...layer, chainId };
-      this.#finished.push({ layer: kept, tree });
+      this.#finished.push({ layer: kept, tree, blobs: this.#blobs });
       this.#diffIds.push(layer.diffId);
       return kept;
     } finally {
@@ -107,8 +111,8 @@ export class LayerQueue {
   }
 
   async #blob(entries: Iterable<DiffEntry>): Promise<BuiltLayer> {
-    const { store, request } = this.#job;
-    await using writer = await store.blobs.writer({ digest: "given", sync: "later" });
+    const { request } = this.#job;
+    await using writer = await this.#blobs.writer({ digest: "given" });
     const { diffId, sizeBytes } = await writeDiff(entries, async (chunk) => {
       request.signal?.throwIfAborted();
       await writer.write(chunk);
@@ -121,10 +125,9 @@ export class LayerQueue {
     const { store, scratch, latestSec } = this.#job;
     // What the layers below say of directories is asked there.
     await this.#publish();
+    const { layers } = store;
     return await writeTree(
-      store,
-      scratch,
-      chainIds(this.#diffIds),
+      { layers, scratch, chain: chainIds(this.#diffIds), blobs: this.#blobs },
       clampEntries(overlay.changes(), latestSec),
     );
   }

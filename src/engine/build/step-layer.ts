@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { assert } from "../../assert.js";
 import { type ChainId, chainIds, type DiffId } from "../../digest.js";
 import { type DiffEntry, writeLayer } from "../../layer/index.js";
-import type { ScratchDirectory, Store } from "../../store/index.js";
+import type { IncomingBlobs, LayerStore, ScratchDirectory, Store } from "../../store/index.js";
 import { clampedTime } from "../../tar/clamp-times.js";
 import { pieceName } from "./piece-name.js";
 import type { BuiltLayer } from "./stage-state.js";
@@ -19,25 +19,34 @@ export async function makeLayer(
 ): Promise<BuiltLayer | undefined> {
   const all = nonEmpty(entries);
   if (all === undefined) return undefined;
-  const { layer, tree } = await writeTree(store, scratch, chainIds(diffIds), all);
+  await using blobs = store.layers.incoming();
+  const place = { layers: store.layers, scratch, chain: chainIds(diffIds), blobs };
+  const { layer, tree } = await writeTree(place, all);
   const chainId = chainIdAbove(diffIds, layer.diffId);
-  await store.layers.adopt([{ layer: { ...layer, chainId }, tree }]);
+  await store.layers.adopt([{ layer: { ...layer, chainId }, tree, blobs }]);
   return layer;
 }
 
-/** A layer above `chain` in its blob and in a tree that has no name yet. Throws FsError. */
+/** Where a layer is made that has no name yet. */
+export interface LayerPlace {
+  readonly layers: LayerStore;
+  readonly scratch: ScratchDirectory;
+  /** What is below, base first. */
+  readonly chain: readonly ChainId[];
+  readonly blobs: IncomingBlobs;
+}
+
+/** A layer in its blob and in a tree, neither of which has a name yet. Throws FsError. */
 export async function writeTree(
-  store: Store,
-  scratch: ScratchDirectory,
-  chain: readonly ChainId[],
+  { layers, scratch, chain, blobs }: LayerPlace,
   entries: Iterable<DiffEntry>,
 ): Promise<{ readonly layer: BuiltLayer; readonly tree: string }> {
   const tree = join(scratch.path, pieceName("layer"));
   await mkdir(tree, { mode: 0o755 });
-  await using writer = await store.blobs.writer({ digest: "given", sync: "later" });
+  await using writer = await blobs.writer({ digest: "given" });
   const { diffId, sizeBytes } = await writeLayer(entries, (chunk) => writer.write(chunk), tree, {
-    ...store.layers.format,
-    ...store.layers.implied(chain),
+    ...layers.format,
+    ...layers.implied(chain),
   });
   await writer.commit({ digest: diffId, sizeBytes });
   return { layer: { diffId, sizeBytes }, tree };
