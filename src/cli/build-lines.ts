@@ -48,6 +48,8 @@ class Lines {
   readonly #stream: NodeJS.WriteStream;
   readonly #steps = new Map<number, ShownStep>();
   #drawn = false;
+  /** A shell is open: what it shows must not be overwritten. */
+  #resting = false;
 
   constructor(form: ProgressForm, stream: NodeJS.WriteStream) {
     this.#form = form;
@@ -69,6 +71,9 @@ class Lines {
       case "output":
         this.#output(event.step, Buffer.from(event.bytes).toString("utf8"));
         break;
+      case "shell":
+        this.#shell(event.step, event.is === "open");
+        break;
       case "end":
         this.#end(event);
         break;
@@ -78,7 +83,7 @@ class Lines {
   /** The step that was begun last, with the time it takes. */
   redraw(): void {
     const [step] = [...this.#steps.values()].slice(-1);
-    if (step === undefined) return;
+    if (step === undefined || this.#resting) return;
     this.wipe();
     this.#stream.write(lineOf(" => ", step.title, performance.now() - step.startedAt));
     this.#drawn = true;
@@ -109,6 +114,21 @@ class Lines {
     if (step.last.length > LAST_LINES) step.last.shift();
   }
 
+  /** What the step said last is shown before a shell begins in its files. */
+  #shell(number: number, isOpen: boolean): void {
+    this.#resting = isOpen;
+    const step = this.#steps.get(number);
+    if (!isOpen || step === undefined) return;
+    if (step.rest !== "") this.#line(number, step, step.rest);
+    step.rest = "";
+    if (this.#form !== "plain") this.#showLast(step);
+    this.#write("The step failed: this shell has its files. They go when it ends.\n");
+  }
+
+  #showLast(step: ShownStep): void {
+    for (const line of step.last.splice(0)) this.#write(` > ${line}\n`);
+  }
+
   #end({ step: number, how, durationMs, detail }: BuildEvent & { readonly kind: "end" }): void {
     const step = this.#steps.get(number);
     this.#steps.delete(number);
@@ -125,7 +145,7 @@ class Lines {
       const prefix = { cached: " => CACHED ", done: " => ", failed: " => ERROR " }[how];
       this.#write(`${lineOf(prefix, step.title + more, durationMs)}\n`);
     }
-    if (how === "failed") for (const line of step.last) this.#write(` > ${line}\n`);
+    if (how === "failed") this.#showLast(step);
   }
 }
 

@@ -5,6 +5,8 @@ import type { OnBuild } from "./request.js";
 /** One step that goes on. */
 export interface RunningStep {
   output(bytes: Uint8Array): void;
+  /** A shell takes the terminal, or gives it back. */
+  shell(is: "open" | "closed"): void;
   end(how: "done" | "cached" | "failed", detail?: string): void;
 }
 
@@ -31,6 +33,7 @@ export class BuildProgress {
     this.#tell({ kind: "begin", step, title });
     return {
       output: (bytes) => this.#tell({ kind: "output", step, bytes }),
+      shell: (is) => this.#tell({ kind: "shell", step, is }),
       end: (how, detail) =>
         this.#tell({
           kind: "end",

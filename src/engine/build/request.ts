@@ -54,6 +54,8 @@ export type BuildEvent =
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "begin"; readonly step: number; readonly title: string }
   | { readonly kind: "output"; readonly step: number; readonly bytes: Uint8Array }
+  /** Of --debug-shell: while it is open it has this process's streams for itself. */
+  | { readonly kind: "shell"; readonly step: number; readonly is: "open" | "closed" }
   | {
       readonly kind: "end";
       readonly step: number;

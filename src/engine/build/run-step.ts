@@ -129,7 +129,7 @@ export class RunStep implements Step {
         onOutput: (_, bytes) => running.output(bytes),
       });
       if (exitStatus === 0) return;
-      await this.#openShell(root, spec, bundleDirectory);
+      await this.#openShell(root, spec, bundleDirectory, running);
       throw faultAt(
         this.place,
         `process ${shown} did not complete successfully: exit code: ${exitStatus}`,
@@ -141,19 +141,32 @@ export class RunStep implements Step {
   }
 
   /** For --debug-shell: the failed step's files, until the shell ends. */
-  async #openShell(root: RunRoot, spec: RuntimeSpec, bundleDirectory: string): Promise<void> {
+  async #openShell(
+    root: RunRoot,
+    spec: RuntimeSpec,
+    bundleDirectory: string,
+    running: RunningStep,
+  ): Promise<void> {
     const { debugShell } = this.#job.request;
     if (debugShell === undefined) return;
-    this.#job.progress.note("The step failed: this shell has its files. They go when it ends.");
     const shell: RuntimeSpec = { ...spec, process: { ...spec.process, args: ["/bin/sh", "-i"] } };
-    await runOnce({
-      rootfs: root.path,
-      spec: shell,
-      bundleDirectory,
-      signal: this.#job.signal,
-      stdin: debugShell.stdin,
-      onOutput: "inherit",
-    });
+    running.shell("open");
+    try {
+      await runOnce({
+        rootfs: root.path,
+        spec: shell,
+        bundleDirectory,
+        signal: this.#job.signal,
+        stdin: debugShell.stdin,
+        onOutput: "inherit",
+      });
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      // The step's own failure is the one to tell.
+      this.#job.progress.note(`There is no shell: ${error.message}`);
+    } finally {
+      running.shell("closed");
+    }
   }
 
   #spec(root: RunRoot, mounts: readonly ReadyMount[]): RuntimeSpec {
