@@ -147,6 +147,35 @@ check(refused(lambda: fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK), errno.EA
   ),
 ];
 
+const flagged: Case[] = [
+  python(
+    "fcntl: F_SETFL gives open files O_APPEND and O_DIRECT, and takes them back",
+    `
+open("new", "w").write("new file")
+for name in ("new", "file", "large"):
+    fd = os.open(name, os.O_RDWR)
+    flags, size = fcntl.fcntl(fd, fcntl.F_GETFL), os.fstat(fd).st_size
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_APPEND | os.O_NONBLOCK)
+    check(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND, name + " says so")
+    os.lseek(fd, 0, os.SEEK_SET)
+    check(os.write(fd, b"behind") == 6 and os.pread(fd, 9, size) == b"behind", name + " append")
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.write(fd, b"X")
+    check(os.fstat(fd).st_size == size + 6 and os.pread(fd, 1, 0) == b"X", name + " no more")
+    try: fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT)
+    except OSError as error:
+        check(error.errno == errno.EINVAL, os.strerror(error.errno))
+        continue
+    page = mmap.mmap(-1, 4096)
+    page[:] = b"D" * 4096
+    check(os.pwrite(fd, page, 4096) == 4096, name + " direct")
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+    check(os.pread(fd, 2, 4096) == b"DD" and os.pread(fd, 1, 0) == b"X", name + " after it")
+`,
+  ),
+];
+
 const running: Case[] = [
   python(
     "ETXTBSY: a running program is not written to, nor a file open for writing run",
@@ -193,6 +222,20 @@ check(os.waitpid(pid, 0)[1] == 0, "as above")
 ];
 
 const times: Case[] = [
+  python(
+    "atime: a read moves one that is older than mtime, of new and of written files",
+    `
+def moves(name, change):
+    if change:
+        with open(name, "a") as f: f.write("x")
+    os.utime(name, ns=(1_000_000_000, 2_000_000_000))
+    with open(name, "rb") as f: f.read()
+    check(os.stat(name).st_atime > time.time() - 3600, name)
+open("new", "w").write("new")
+for name, change in (("new", False), ("file", True), ("large", True)):
+    moves(name, change)
+`,
+  ),
   python(
     "mtime: moves with a write through a mapping",
     `
@@ -293,6 +336,6 @@ for name in ("new", "large"):
 ];
 
 export const systemCases: readonly Case[] = [
-  ...[...handles, ...watching, ...locking],
+  ...[...handles, ...watching, ...locking, ...flagged],
   ...[...running, ...times, ...extent],
 ];

@@ -97,6 +97,11 @@ export interface SessionStatistics {
 const MAX_READ_FAILURES = 100;
 const PAUSE_POLL_MS = 20;
 
+/** 32 bits, as the kernel's inodes have, that hardly any other mount of this machine has; not 0. */
+function newGeneration(): number {
+  return Number(BigInt.asUintN(32, process.hrtime.bigint())) || 1;
+}
+
 /** The state all handlers work on. */
 export class FuseSession {
   readonly fuseFd: number;
@@ -137,6 +142,7 @@ export class FuseSession {
     this.#refusesOthers = parts.options.refusesOthers === true;
     this.log = parts.log;
     this.slow = parts.slow;
+    this.reply.generation = newGeneration();
     const { believedSeconds } = parts.options;
     if (believedSeconds !== undefined) this.reply.believeFor(believedSeconds);
     const inodes = new InodeTable(overlay, parts.options.awakeInodes);

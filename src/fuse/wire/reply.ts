@@ -11,6 +11,7 @@ import {
   ENTRY_BYTES,
   OPEN_BYTES,
   OUT_HEADER_BYTES,
+  ROOT_NODE_ID,
   STATFS_BYTES,
   STATX_OUT_BYTES,
   STORE_BYTES,
@@ -45,6 +46,8 @@ export class Reply {
   readonly payload: Buffer;
   /** The place of a notice's content (fuse_notify_store_out comes before it). */
   readonly stored: Buffer;
+  /** Of all node ids of this mount: another mount's, which file handles may still name, have another. */
+  generation = 0;
   #believedSec = FOR_EVER_SECONDS;
   #believedNsec = 0;
   readonly #words: Uint32Array;
@@ -113,10 +116,10 @@ export class Reply {
     words[at + 21] = 0;
   }
 
-  /** struct fuse_entry_out at `offset`: generation 0, as node ids are never used again. */
+  /** struct fuse_entry_out at `offset`. The root was there before any generation. */
   entry(offset: number, nodeId: number, stat: Stat, attrSeconds: number): void {
     this.u64(offset, nodeId);
-    this.u64(offset + 8, 0);
+    this.u64(offset + 8, nodeId === ROOT_NODE_ID ? 0 : this.generation);
     this.u64(offset + 16, this.#believedSec);
     this.u64(offset + 24, Math.min(attrSeconds, this.#believedSec));
     this.u32(offset + 32, this.#believedNsec);
