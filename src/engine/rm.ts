@@ -43,7 +43,7 @@ export async function rm(store: Store, request: RemoveRequest): Promise<void> {
         `Cannot remove container "${request.container}": it is mounted on ${mounted.target}; unmount it first or force removal`,
       );
     }
-    await unmountContainer(store, container, { lazy: true });
+    await unmountContainer(store, container, { lazy: true, kill: true });
   }
   await removeWhenFree(store, container);
 }

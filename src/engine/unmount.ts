@@ -24,11 +24,11 @@ export async function unmount(store: Store, request: UnmountRequest): Promise<Co
 export async function unmountContainer(
   store: Store,
   container: Container,
-  options: { readonly lazy: boolean },
+  options: { readonly lazy: boolean; readonly kill?: boolean },
 ): Promise<void> {
   const mounted = await store.containers.mountState(container.id);
   if (mounted === undefined) return;
-  await unmountTarget(mounted.target, { pid: mounted.pid, lazy: options.lazy });
+  await unmountTarget(mounted.target, { pid: mounted.pid, ...options });
   await store.containers.clearMounted(container.id);
 }
 

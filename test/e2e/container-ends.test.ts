@@ -2,6 +2,8 @@
 // processes died at once, as in a power cut; and the same on crun, where it works.
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Box, cannotRun, processesNaming, until } from "./box.js";
@@ -119,6 +121,26 @@ test("run --memory: a program that takes more is killed, and inspect says why", 
   deepStrictEqual([State.OOMKilled, State.ExitCode, State.Status], [true, 137, "exited"]);
   await box.strata("run", "--name", "modest", "--memory", "24m", "box", "true");
   strictEqual((await inspect(box, "modest")).State.OOMKilled, false);
+});
+
+test("rm -f: of a mount that another mount namespace holds", {
+  skip,
+  timeout: 60_000,
+}, async () => {
+  await using box = await Box.make();
+  const target = await box.mount("box", "held", "--name", "held");
+  const holding = ["-m", "--propagation", "private", "sh", "-c", "echo holds; exec sleep 1000"];
+  const holder = spawn("unshare", holding, { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    await once(holder.stdout, "data");
+    strictEqual(await box.strata("rm", "-f", "held"), "held");
+    await expectNothingLeft(box);
+    strictEqual(readFileSync(`/proc/${holder.pid}/mountinfo`, "utf8").includes(target), true);
+  } finally {
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+  }
+  await expectSound(box);
 });
 
 /** A reason of its own where crun can't run here. */

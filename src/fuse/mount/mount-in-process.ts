@@ -25,6 +25,8 @@ const GONE_POLL_MS = 5;
 const GONE_TIMEOUT_MS = 60_000;
 /** A lazy unmount: somebody may use it for hours. */
 const LAZY_TIMEOUT_MS = 10_000;
+/** What it serves is to be removed: nobody needs to be waited for. */
+const KILL_TIMEOUT_MS = 3000;
 
 /** A mount that stands, served by a process of its own until it is unmounted. */
 export interface MountedProcess {
@@ -104,6 +106,11 @@ export interface UnmountOptions {
   readonly pid?: number;
   /** A mount in use is taken out of the tree now, and ends when its last user does. */
   readonly lazy?: boolean;
+  /**
+   * Lazily, and a mount that is used all the same loses its process: in another mount namespace it may be held for as
+   * long as that lives.
+   */
+  readonly kill?: boolean;
 }
 
 /**
@@ -115,17 +122,22 @@ export async function unmount(target: string, options: UnmountOptions = {}): Pro
     throw new EngineError("NOT_FOUND", `Cannot unmount "${target}": nothing of strata is mounted`);
   }
   const pid = options.pid ?? findMountProcess(target);
-  if (options.lazy === true) {
+  const { kill = false, lazy = kill } = options;
+  if (lazy) {
     detach(target);
   } else {
     await unmountWhenFree(target);
   }
   if (pid === undefined) return;
-  const limitMs = options.lazy === true ? LAZY_TIMEOUT_MS : GONE_TIMEOUT_MS;
+  const limitMs = kill ? KILL_TIMEOUT_MS : lazy ? LAZY_TIMEOUT_MS : GONE_TIMEOUT_MS;
   for (let waited = 0; isRunning(pid); waited += GONE_POLL_MS) {
+    if (waited > limitMs && kill) {
+      await killAll([pid]);
+      return;
+    }
     if (waited > limitMs) {
       // Lazily unmounted and still in use: the process stays as long as its users.
-      if (options.lazy === true) return;
+      if (lazy) return;
       throw new EngineError("IN_USE", `Cannot unmount "${target}": process ${pid} goes on`);
     }
     await sleep(GONE_POLL_MS);
@@ -165,6 +177,10 @@ export async function killMountProcesses(directory: string): Promise<void> {
   const pids = mountProcesses()
     .filter(({ target }) => target.startsWith(directory + sep))
     .map(({ pid }) => pid);
+  await killAll(pids);
+}
+
+async function killAll(pids: readonly number[]): Promise<void> {
   for (const pid of pids) {
     try {
       process.kill(pid, "SIGKILL");
