@@ -115,3 +115,43 @@ test("inspect: when an image was tagged here, and where its tree would be", {
     await shown("seed:1", "{{.GraphDriver.Data.UpperDir}}"),
   );
 });
+
+test("system prune: asks as docker, keeps the steps of images, without them and with -a forgets all", {
+  timeout: 120_000,
+}, async () => {
+  await using place = await seeded();
+  const steps = async (): Promise<string> =>
+    await place.strata("system", "df", "--format", "{{.Type}} {{.TotalCount}}");
+  const asked = await place.tryStrata(["system", "prune", "--filter", "until=1h"], {
+    input: Buffer.from("n\n"),
+  });
+  equal(
+    asked.stdout,
+    "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n  - unused build cache\n\n" +
+      "  Items to be pruned will be filtered with:\n  - until=1h\n\nAre you sure you want to continue? [y/N] ",
+  );
+  equal(asked.stderr, "Error: system prune has been cancelled\n");
+  await place.strata("system", "prune", "-f", "--filter", "until=1h");
+  const before = await steps();
+  match(before, /Containers 1\n(.*\n)*Build Cache [1-9]/);
+  const kept = await place.strata("system", "prune", "-f");
+  match(kept, /^Deleted Containers:\n[0-9a-f]{64}\n\n/);
+  match(kept, /Total reclaimed space: 0B$/);
+  match(await steps(), /Images 2\nContainers 0\n(.*\n)*Build Cache [1-9]/);
+  const again = await place.tryStrata(["build", "-t", "built:1", place.at("context")]);
+  match(again.stdout + again.stderr, /CACHED/);
+  // Their images gone, the steps are of no use to anybody.
+  await place.strata("rmi", "-f", "built:1");
+  match(
+    await place.strata("system", "prune", "-f"),
+    /^Deleted build cache objects:\n[0-9a-f]{64}\n/,
+  );
+  match(await steps(), /Build Cache 0$/);
+  await place.strata("build", "-q", "-t", "built:1", place.at("context"));
+  const all = await place.strata("system", "prune", "-af");
+  match(
+    all,
+    /^Deleted Images:\n(.+\n)+\nDeleted build cache objects:\n(.+\n)+\nTotal reclaimed space: [\d.]+k?B$/,
+  );
+  match(await steps(), /^Images 0\nContainers 0\nLocal Volumes 0\nBuild Cache 0$/);
+});

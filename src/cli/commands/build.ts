@@ -223,13 +223,13 @@ function fieldsOf(text: string, aliases: Readonly<Record<string, string>>): Map<
 function addPrune(program: Command, parent: Command): void {
   parent
     .command("prune")
-    .description("forget the steps that builds remember, and free what only they needed")
-    .option("-a, --all", "the directories of RUN --mount=type=cache, too")
+    .description("forget the steps of builds that no image shares, and free what only they needed")
+    .option("-a, --all", "all steps, and the directories of RUN --mount=type=cache")
     .option("-f, --force", "accepted for docker's sake: nothing is asked")
     .addHelpText(
       "after",
       `
-Images stay. The next build carries out every step.
+Images stay. The next build carries out what was forgotten.
 
 Examples:
   strata build prune

@@ -85,7 +85,10 @@ export function addSystemPrune(system: Command): void {
   const command = system
     .command("prune")
     .description("remove containers that are not in use, then images, then what builds remember")
-    .option("-a, --all", "all images that no container stands on, not only those without a name");
+    .option(
+      "-a, --all",
+      "all images that no container stands on, not only those without a name, and all that builds remember",
+    );
   withPruneOptions(command).action(async (flags: PruneFlags) => {
     if (flags.force !== true) await confirm(systemWarning(flags), "system prune");
     const store = await openStore(system.optsWithGlobals<GlobalOptions>());
@@ -93,24 +96,23 @@ export function addSystemPrune(system: Command): void {
     printContainers(containers);
     const images = await imagePrune(store, requestOf(flags));
     printImages(images);
-    // What builds remember has neither labels nor an age of its own.
-    const builds = flags.filter === undefined ? await pruneBuilds(store, requestOf(flags)) : NONE;
+    const builds = await pruneBuilds(store, requestOf(flags));
     printBuilds(builds);
     printTotal(containers.sizeBytes + images.sizeBytes + builds.sizeBytes);
   });
 }
 
-const NONE: PrunedBuilds = { steps: [], mounts: 0, sizeBytes: 0 };
-
 function systemWarning({ all, filter = [] }: PruneFlags): string {
   const lines = [
     "all stopped containers",
     all === true ? `all ${UNUSED_IMAGES}` : "all dangling images",
-    ...(filter.length > 0 ? [] : [all === true ? "all build cache" : "unused build cache"]),
+    all === true ? "all build cache" : "unused build cache",
   ];
   const items = (texts: readonly string[]) => texts.map((text) => `  - ${text}\n`).join("");
   const filters =
-    filter.length === 0 ? "" : `\n  Items to be pruned will be filtered with:\n${items(filter)}`;
+    filter.length === 0
+      ? ""
+      : `\n  Items to be pruned will be filtered with:\n${items([...filter].sort())}`;
   return `WARNING! This will remove:\n${items(lines)}${filters}\n${SURE}`;
 }
 

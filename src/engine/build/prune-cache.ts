@@ -3,14 +3,16 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { hasCode } from "../../node-errors.js";
-import { type ListedStep, removeStoreDirectory, type Store } from "../../store/index.js";
+import { type ListedStep, neededBy, removeStoreDirectory, type Store } from "../../store/index.js";
+import { parseTime } from "../filters.js";
+import { pruneFilters } from "../image-prune.js";
 import { sweepBuilds } from "./sweep.js";
 
 export interface PruneBuildsRequest {
-  /** The directories of RUN --mount=type=cache, too. */
+  /** Also steps whose layers images have, and the directories of RUN --mount=type=cache. */
   readonly all?: boolean;
-  /** Only what was not used for so long. */
-  readonly unusedForMs?: number;
+  /** "until=24h": only what was not used since. With labels nothing goes: what builds remember has none. */
+  readonly filters?: readonly string[];
 }
 
 export interface PrunedBuilds {
@@ -21,26 +23,43 @@ export interface PrunedBuilds {
   readonly sizeBytes: number;
 }
 
-/** Throws EngineError IN_USE when another process keeps the store busy for long. */
+const NOTHING: PrunedBuilds = { steps: [], mounts: 0, sizeBytes: 0 };
+
+/** Throws EngineError INVALID_ARGUMENT for a bad filter, IN_USE when another process keeps the store busy for long. */
 export async function pruneBuilds(
   store: Store,
   request: PruneBuildsRequest = {},
 ): Promise<PrunedBuilds> {
+  const filters = pruneFilters(request.filters);
+  if (filters.has("label") || filters.has("label!")) return NOTHING;
   await sweepBuilds(store);
   await using held = await store.lock.acquire("exclusive", { waitMs: 30_000 });
-  const limit = Date.now() - (request.unusedForMs ?? 0);
-  const steps = (await store.buildCache.list()).filter(({ usedAt }) => usedAt.getTime() <= limit);
+  const [until] = filters.get("until") ?? [];
+  const limit = until === undefined ? new Date() : parseTime(until);
+  const known = await store.buildCache.list();
+  const kept = request.all === true ? new Set<string>() : await sharedSteps(store, known);
+  const steps = known.filter(({ key, usedAt }) => !kept.has(key) && usedAt <= limit);
   for (const { key } of steps) await store.buildCache.delete(key);
-  const mounts = request.all === true ? await foldersOf(store.buildCache.mounts) : [];
+  const mounts =
+    request.all === true && until === undefined ? await foldersOf(store.buildCache.mounts) : [];
   let sizeBytes = 0;
   for (const name of mounts) {
     const directory = join(store.buildCache.mounts, name);
     sizeBytes += await sizeOf(directory);
     await removeStoreDirectory(directory);
   }
-  if (request.unusedForMs === undefined) await removeStoreDirectory(store.buildCache.contexts);
+  if (until === undefined) await removeStoreDirectory(store.buildCache.contexts);
   const garbage = await store.collectGarbage({ held });
   return { steps, mounts: mounts.length, sizeBytes: sizeBytes + garbage.sizeBytes };
+}
+
+/** Steps that only tell what an image holds anyway: they take no room, and docker keeps them as well. */
+async function sharedSteps(store: Store, steps: readonly ListedStep[]): Promise<Set<string>> {
+  const { layers } = await neededBy(store, "images");
+  const shared = steps.filter(({ layer }) => layer !== undefined && layers.has(layer.chainId));
+  const keys = new Set(shared.map(({ key }) => key));
+  const aliases = steps.filter(({ alias }) => alias !== undefined && keys.has(alias));
+  return new Set([...keys, ...aliases.map(({ key }) => key)]);
 }
 
 async function foldersOf(directory: string): Promise<string[]> {
