@@ -16,6 +16,10 @@ import { expectEqualTrees, listTree, type TreeListing, withoutLinkCount } from "
 import { Workplace } from "./workplace.js";
 
 const CHANGES = 60;
+/** A device 0:0, `.wh.` names, overlay's xattrs. */
+const MARKS = `
+  mkdir .wh.mark mark; echo x >.wh.mark/.wh.x; echo >mark/.wh..wh..opq; mknod mark-device c 0 0
+  setfattr -n trusted.overlay.opaque -v y mark`;
 const program = fileURLToPath(new URL("./random-changes.js", import.meta.url));
 
 /** One look at an image of the inner store. */
@@ -65,12 +69,10 @@ test("a store inside a mount: pull, load, import, mount, change, commit, rmi, pr
 
     const changed = await inner.mount("pulled", "changed", "--name", "changed");
     await run(process.execPath, [program, changed, String(seed), String(CHANGES)]);
-    // What would hide others as a member of an archive, as whoever nests other unions makes it.
-    await run("sh", ["-ec", "mkdir .wh.d; echo x >.wh.d/.wh.x; echo >.wh..wh..opq"], {
-      cwd: changed,
-    });
+    // What would hide others in an upper or an archive, as whoever nests other unions makes it.
+    await run("sh", ["-ec", MARKS], { cwd: changed });
     merged = await listTree(changed);
-    equal([...merged.keys()].filter((path) => path.includes(".wh.")).length, 3);
+    equal([...merged.keys()].filter((path) => path.includes("mark")).length, 5);
     await inner.strata("commit", "changed", "changed:1");
     expectEqualTrees(merged, await listTree(changed), "the inner mount after a commit");
     await inner.strata("unmount", changed);

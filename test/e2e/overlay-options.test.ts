@@ -105,3 +105,37 @@ test("strata-overlay: xattr_permissions=1 keeps its records in security.*, and f
     await goneFrom(target);
   });
 });
+
+test("strata-overlay: fsname, subtype, flags; unknown options without a word, but with -d", {
+  skip: needsRoot,
+  timeout: 100_000,
+}, async () => {
+  await withLayers(NAMES, async (directory) => {
+    const target = join(directory, "m");
+    const generic = "rw,lazytime,remount,no_such_option,other=1,max_idle_threads=4,xino=on,,";
+    const words = `fsname=some\\,name,subtype=other,nodev,nosuid,noexec,noatime,${generic}`;
+    const said = await tryRun(STRATA_OVERLAY, ["source", "m", "-o", `${words}${LAYERS},`], {
+      cwd: directory,
+    });
+    try {
+      strictEqual(`${said.status} ${said.stdout}${said.stderr}`, "0 ");
+      const entry = await run("findmnt", ["-no", "SOURCE,FSTYPE,VFS-OPTIONS", target]);
+      match(entry, /^some,name\s+fuse\.other\s+rw,nosuid,nodev,noexec,noatime/);
+    } finally {
+      await tryRun("umount", ["-l", target]);
+    }
+    await goneFrom(target);
+    const serving = tryRun(STRATA_OVERLAY, ["-d", "-o", `${generic}${LAYERS}`, "m"], {
+      cwd: directory,
+    });
+    await run("sh", ["-ec", "until mountpoint -q m; do sleep 0.05; done; umount m"], {
+      cwd: directory,
+    });
+    const told = await serving;
+    match(`${told.stdout}${told.stderr}`, /no_such_option/);
+    match(await run(STRATA_OVERLAY, ["-h"]), /^Usage: strata-overlay /);
+    const version = await run(STRATA_OVERLAY, ["--version"]);
+    match(version, /^strata-overlay: version \d/);
+    strictEqual(await run(STRATA_OVERLAY, ["-V"]), version);
+  });
+});
