@@ -1,5 +1,5 @@
 // The conformance cases on a mount that is made in a user namespace, where marks are user.* xattrs and
-// there is no passthrough: whatever passes on a plain directory there passes on the mount.
+// there is no passthrough: whatever passes on a plain directory there, of the same file system, passes on the mount.
 
 import { equal } from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
@@ -15,7 +15,7 @@ import type { NamespaceRequest } from "../mount/cases-in-namespace.js";
 import { runInNamespace } from "../mount/namespace.js";
 import { refusedWithoutRoot } from "../mount/refused-without-root.js";
 import { type CaseResult, describeFailures, report } from "../mount/watch-cases.js";
-import { Disk, lacksDisk } from "./loop-disk.js";
+import { Disk, type DiskKind, lacksDisk } from "./loop-disk.js";
 
 const SIZE_MB = 2000;
 const TIMEOUT_MS = 300_000;
@@ -23,7 +23,7 @@ const program = fileURLToPath(new URL("../mount/cases-in-namespace.js", import.m
 const options = {
   skip:
     needsRoot ||
-    lacksDisk("ext4") ||
+    lacksDisk("ext4", "xfs", "btrfs") ||
     missing("unshare") ||
     (existsSync("/dev/fuse") ? false : "needs /dev/fuse"),
   timeout: TIMEOUT_MS,
@@ -45,29 +45,33 @@ async function passPlainly(root: string, failed: readonly CaseResult[]): Promise
   return plain.filter(({ state }) => state === "passed").map(({ name }) => name);
 }
 
-test(
-  "conformance: in a user namespace all passes that passes there on a plain directory",
-  options,
-  async (t) => {
-    using disk = new Disk("ext4", SIZE_MB);
-    const folder = disk.path;
-    const lowers = makeLowers(subfolder(folder, "lowers"), "user");
-    const job = {
-      target: subfolder(folder, "root"),
-      lowers: [lowers.top, lowers.base],
-      upper: subfolder(folder, "upper"),
-      work: subfolder(folder, "work"),
-      logFile: join(folder, "log"),
-    };
-    const results = await resultsOf({ job });
-    report(t, results);
-    const failed = results.filter(({ state }) => state === "failed");
-    const passPlain = await passPlainly(subfolder(folder, "plain"), failed);
-    for (const { name } of failed) t.diagnostic(`fails: ${name}`);
-    const wrong = failed.filter(
-      ({ name }) => passPlain.includes(name) && refusedWithoutRoot(name) === undefined,
-    );
-    equal(describeFailures(wrong), "");
-    equal(fingerprint(lowers.folder), lowers.fingerprint);
-  },
-);
+const UPPERS: readonly DiskKind[] = ["ext4", "xfs", "btrfs", "tmpfs"];
+
+for (const kind of UPPERS) {
+  test(
+    `conformance: in a user namespace all passes that passes there on ${kind}`,
+    options,
+    async (t) => {
+      using disk = new Disk(kind, SIZE_MB);
+      const folder = disk.path;
+      const lowers = makeLowers(subfolder(folder, "lowers"), "user");
+      const job = {
+        target: subfolder(folder, "root"),
+        lowers: [lowers.top, lowers.base],
+        upper: subfolder(folder, "upper"),
+        work: subfolder(folder, "work"),
+        logFile: join(folder, "log"),
+      };
+      const results = await resultsOf({ job });
+      report(t, results);
+      const failed = results.filter(({ state }) => state === "failed");
+      const passPlain = await passPlainly(subfolder(folder, "plain"), failed);
+      for (const { name } of failed) t.diagnostic(`fails: ${name}`);
+      const wrong = failed.filter(
+        ({ name }) => passPlain.includes(name) && refusedWithoutRoot(name) === undefined,
+      );
+      equal(describeFailures(wrong), "");
+      equal(fingerprint(lowers.folder), lowers.fingerprint);
+    },
+  );
+}
