@@ -39,8 +39,8 @@ async function statesIn(box: Box, name: string): Promise<string[]> {
   return said.split("\n").map((line) => line.slice(line.lastIndexOf(")") + 2)[0] ?? "");
 }
 
-/** Leaves one zombie to process 1: a child of a child that ends. */
-const ORPHANS = "(sleep 0 & exec true); echo made >/data/made; exec sleep 1000";
+/** Leaves one zombie to process 1: a child of a child that ends, when process 1 is no shell any more. */
+const ORPHANS = "(sleep 2 & exec true); echo made >/data/made; exec sleep 1000";
 
 test("run --init: reaps what programs leave; without it nobody does", {
   skip: skip || missing("tini-static"),
