@@ -31,7 +31,7 @@ const STEPS = [
   "chmod 700 /srv/moved && chown 7:8 /srv/moved/deep/x && mkfifo /srv/pipe",
   "dd if=/dev/zero of=/srv/large bs=1024 count=600 && echo end >> /srv/large",
   "dd if=/dev/zero of=/srv/large bs=1024 count=1 seek=100 conv=notrunc && touch /tmp/gone",
-  "rm /tmp/gone && (sleep 100 > /srv/left-open &) && echo done > /srv/done",
+  "rm /tmp/gone && (sleep 100 > /srv/left-open &) && until test -e /srv/left-open; do :; done && echo done > /srv/done",
   "test ! -e /tmp/gone && test -e /srv/left-open && test ! -e /mnt/cache && ls /mnt | grep -c . || true",
   "rm /etc/group && echo 'only:x:1:' > /etc/group && mkdir -p /new/a /new/b && mv /new/a /new/c",
   "rm -r /new && mkdir /new",
