@@ -73,19 +73,21 @@ function changeUntilKilled(random: Random, root: string, files: readonly File[])
     const file = random.oneOf(files) ?? files[0];
     if (file === undefined) return changes;
     const [after, change] = chooseChange(random, file);
-    let fd = -1;
     try {
-      fd = fs.openSync(join(root, file.name), "r+");
-      file.pending = after;
-      change(fd);
-      file.content = after;
-      file.pending = undefined;
-      if (random.below(6) === 0) fs.fsyncSync(fd);
-      fs.closeSync(fd);
+      const fd = fs.openSync(join(root, file.name), "r+");
+      try {
+        file.pending = after;
+        change(fd);
+        file.content = after;
+        file.pending = undefined;
+        if (random.below(6) === 0) fs.fsyncSync(fd);
+      } finally {
+        // It may say that the mount is gone, too (a mount's first close is a message); it is closed all the same.
+        fs.closeSync(fd);
+      }
     } catch (error) {
       const gone = error instanceof Error && "code" in error;
       ok(gone && ["ENOTCONN", "ECONNABORTED"].includes(String(error.code)), String(error));
-      if (fd >= 0) fs.closeSync(fd);
       return changes;
     }
     // Time to fill in.
