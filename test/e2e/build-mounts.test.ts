@@ -70,6 +70,8 @@ RUN --mount=type=tmpfs,target=/mnt,size=1m ! dd if=/dev/zero of=/mnt/large bs=65
 RUN --mount=type=cache,target=/c,sharing=locked,uid=33,mode=0700 stat -c '%u %a' /c >> /said && echo kept > /c/kept
 RUN --mount=type=cache,target=/c,sharing=private cat /c/kept >> /said
 RUN --mount=type=cache,target=/c,readonly cat /c/kept >> /said && ! touch /c/x
+RUN --mount=type=cache,from=made,source=/made,target=/c cat /c/file >> /said && echo more > /c/more && ! test -e /c/kept
+RUN --mount=type=cache,from=made,source=/made,target=/c,sharing=locked cat /c/more >> /said
 RUN --mount=type=secret,id=file,target=/s,uid=33,mode=0440 stat -c '%u %a' /s >> /said && wc -c < /s >> /said
 RUN --mount=type=secret,id=word,env=WORD test "\${#WORD}" = 16 && test ! -e /run/secrets/word
 RUN --mount=type=secret,id=other test ! -e /run/secrets/other
@@ -91,7 +93,7 @@ test("RUN --mount: what each form shows, and what stays of it", options, async (
     delete process.env["STRATA_TEST_WORD"];
   }
   deepStrictEqual(readFileSync(join(out, "said"), "utf8").split("\n"), [
-    ...["given", "made", "x", "made", "33 700", "kept", "kept", "33 440", "17", ""],
+    ...["given", "made", "x", "made", "33 700", "kept", "kept", "made", "more", "33 440", "17", ""],
   ]);
   deepStrictEqual([existsSync(join(out, "c")), existsSync(join(out, "s"))], [false, false]);
   // Without the secrets all is known: they are in no key; and in no file of the store.

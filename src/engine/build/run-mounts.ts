@@ -1,7 +1,6 @@
 // RUN --mount: what each mount shows, made ready before the program starts and let go after it.
 
-import { createHash, randomBytes } from "node:crypto";
-import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, readFile, writeFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import {
   expandWord,
@@ -10,12 +9,11 @@ import {
   type RunMount,
   SyntaxFault,
 } from "../../dockerfile/index.js";
-import { hasCode } from "../../node-errors.js";
 import { textOf } from "../../path.js";
 import type { ContainerMount } from "../../runtime/index.js";
-import { LockFile } from "../../store/index.js";
 import { bindSource } from "./bind-source.js";
 import type { BuildJob } from "./build-job.js";
+import { cacheDirectory } from "./cache-directory.js";
 import { type NamedOrigin, originOf } from "./copy-origin.js";
 import { selectSources } from "./copy-source.js";
 import type { Held } from "./held.js";
@@ -36,7 +34,6 @@ export interface ReadyMount {
 
 const SECRETS = "/run/secrets";
 const SECRET_MODE = 0o400;
-const CACHE_MODE = 0o755;
 
 /** What of the mounts the result may depend on. Caches and secrets are left out: docker does so. */
 export async function mountKeys(
@@ -107,12 +104,8 @@ async function readyMount(
       return { mount: { type: "bind", source, target, readOnly: mount.readOnly }, point };
     }
     case "cache": {
-      if (mount.from !== undefined) {
-        throw new SyntaxFault(
-          "a cache mount that begins with the files of a stage is not supported",
-        );
-      }
-      const source = await cacheDirectory(job, mount, target, held);
+      const origin = await bindOrigin(job, node, mount, run);
+      const source = await cacheDirectory(job, mount, { target, origin }, held);
       const { readOnly } = mount;
       return { mount: { type: "bind", source, target, readOnly }, point: "directory" };
     }
@@ -153,38 +146,6 @@ async function bindKey(
     owners: false,
     content: (path, file) => digests.digest(path, file),
   });
-}
-
-/** A directory that later builds find again. */
-async function cacheDirectory(
-  job: BuildJob,
-  mount: RunMount,
-  target: string,
-  held: Held,
-): Promise<string> {
-  const id = mount.id ?? target;
-  const name = createHash("sha256").update(id).digest("hex");
-  const home = join(job.store.buildCache.mounts, name);
-  await mkdir(home, { recursive: true, mode: 0o700 });
-  let directory = join(home, "data");
-  if (mount.sharing !== "shared") {
-    const lock = new LockFile(join(home, "lock"), id);
-    const mine =
-      mount.sharing === "locked"
-        ? await lock.acquire("exclusive")
-        : await lock.tryAcquire("exclusive");
-    if (mine !== undefined) held.add(async () => await mine.release());
-    // "private": another one for whoever comes second; it does not outlive the step's build.
-    else directory = join(job.scratch.path, `cache-${randomBytes(8).toString("hex")}`);
-  }
-  try {
-    await mkdir(directory, { mode: 0o700 });
-    await chown(directory, mount.uid ?? 0, mount.gid ?? 0);
-    await chmod(directory, mount.mode ?? CACHE_MODE);
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error;
-  }
-  return directory;
 }
 
 /** A file below /run/secrets, or a variable; nothing when it is not given and need not be. */
