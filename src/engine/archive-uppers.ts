@@ -3,20 +3,17 @@
 // unpacked layer of those images, and nothing is copied.
 
 import { chainIds } from "../digest.js";
-import { appendLayers, type ImageDocuments, layerDescriptor } from "../image/index.js";
-import { clampDiff, writeDiff } from "../layer/index.js";
+import { appendLayers, type ImageDocuments } from "../image/index.js";
 import type { Container, Store, UpperArchive } from "../store/index.js";
+import { type LayerBlobOptions, putLayerBlob } from "./layer-blob.js";
 import { latestSeconds, presentTime } from "./present-time.js";
-import type { Progress } from "./progress.js";
 import { openUppers } from "./stack.js";
 
 /** What the layers of a commit say of themselves. */
-export interface ArchiveOptions {
-  readonly reference?: string;
+export interface ArchiveOptions extends LayerBlobOptions {
   readonly message?: string;
   readonly author?: string;
   readonly created?: Date;
-  readonly progress?: Progress;
 }
 
 export interface Archived {
@@ -102,28 +99,12 @@ async function archiveUpper(
   { n, archives, options, known }: Above,
 ): Promise<{ readonly archive: UpperArchive; readonly isPlain: boolean }> {
   const uppers = container.frozen.slice(0, n + 1);
-  const { reference, progress } = options;
-  await using writer = await store.blobs.writer({ digest: "given" });
   const merged = await openUppers(store, container, uppers);
   try {
-    const latestSec = latestSeconds();
-    const changes = merged.changes();
-    const told = latestSec === undefined ? changes : clampDiff(changes, latestSec);
-    const { diffId, sizeBytes } = await writeDiff(told, async (chunk) => {
-      await writer.write(chunk);
-      progress?.({
-        object: reference ?? "layer",
-        action: "writing",
-        doneBytes: writer.sizeBytes,
-        totalBytes: undefined,
-      });
-    });
-    const blob = await writer.commit({ digest: diffId, sizeBytes });
+    const blob = await putLayerBlob(store, merged.changes(), options);
     const archive: UpperArchive = {
-      descriptor: layerDescriptor(blob),
-      diffId,
-      chainId: chainIdOf(container, archives, diffId),
-      ...(latestSec === undefined ? {} : { latestSec }),
+      ...blob,
+      chainId: chainIdOf(container, archives, blob.diffId),
       ...saidBy(options),
     };
     // The record also says where the tree is: the first one stays.
@@ -133,7 +114,7 @@ async function archiveUpper(
       // What a sandbox stands on may change; its uppers never become layers.
       container.directory !== undefined;
     if (isNew) await store.uppers.setArchive(uppers.at(-1) ?? "", archive);
-    const isPlain = isNew && latestSec === undefined && merged.upperStandsAlone();
+    const isPlain = isNew && blob.latestSec === undefined && merged.upperStandsAlone();
     return { archive, isPlain };
   } finally {
     merged.close();
@@ -141,7 +122,7 @@ async function archiveUpper(
 }
 
 /** Of the stack up to a layer that lies on the others. */
-function chainIdOf(
+export function chainIdOf(
   { diffIds }: Container,
   below: readonly UpperArchive[],
   diffId: UpperArchive["diffId"],

@@ -2,18 +2,17 @@
 // frozen uppers that lie one above the other are told as one layer there. The container keeps them as
 // they are. What was combined stands beside the topmost of them, and is part of all later images.
 
-import { chainIds } from "../digest.js";
-import { layerDescriptor } from "../image/index.js";
-import { clampDiff, compareTrees, writeDiff } from "../layer/index.js";
+import { compareTrees } from "../layer/index.js";
 import type { Container, Store, UpperArchive } from "../store/index.js";
 import {
   type Archived,
   type ArchiveOptions,
   archiveUppers,
+  chainIdOf,
   isUsable,
   saidBy,
 } from "./archive-uppers.js";
-import { latestSeconds } from "./present-time.js";
+import { putLayerBlob } from "./layer-blob.js";
 import { openUppers } from "./stack.js";
 
 /** docker's layer store takes 125 (moby, layer/layer_store.go, maxLayerDepth); some are left for builds upon the image. */
@@ -110,23 +109,15 @@ async function combine(
   container: Container,
   { from, to, below, options }: Run,
 ): Promise<UpperArchive> {
-  const { frozen, diffIds } = container;
-  await using writer = await store.blobs.writer({ digest: "given" });
+  const { frozen } = container;
   const before = await openUppers(store, container, frozen.slice(0, from));
   const after = await openUppers(store, container, frozen.slice(0, to));
   try {
-    const latestSec = latestSeconds();
-    const changes = compareTrees(before.tree(), after.tree());
-    const told = latestSec === undefined ? changes : clampDiff(changes, latestSec);
-    const { diffId, sizeBytes } = await writeDiff(told, (chunk) => writer.write(chunk));
-    const blob = await writer.commit({ digest: diffId, sizeBytes });
-    const all = [...diffIds, ...below.map((archive) => archive.diffId), diffId];
+    const blob = await putLayerBlob(store, compareTrees(before.tree(), after.tree()));
     const archive: UpperArchive = {
-      descriptor: layerDescriptor(blob),
-      diffId,
-      chainId: chainIds(all).at(-1) as UpperArchive["chainId"],
+      ...blob,
+      chainId: chainIdOf(container, below, blob.diffId),
       uppers: to - from,
-      ...(latestSec === undefined ? {} : { latestSec }),
       ...saidBy(options.created === undefined ? {} : { created: options.created }),
     };
     await store.uppers.setCombined(frozen[to - 1] ?? "", archive);

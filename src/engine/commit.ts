@@ -9,16 +9,9 @@ import {
   type Image,
   type ImageDocuments,
   imageIdOf,
-  layerDescriptor,
   putImage,
 } from "../image/index.js";
-import {
-  clampDiff,
-  compareTrees,
-  type DiffEntry,
-  directoryTree,
-  writeDiff,
-} from "../layer/index.js";
+import { compareTrees, type DiffEntry, directoryTree } from "../layer/index.js";
 import { hasCode } from "../node-errors.js";
 import { PARENT_IMAGE, type Reference, withAnnotations } from "../oci/index.js";
 import type { Container, Store } from "../store/index.js";
@@ -28,8 +21,9 @@ import { withChanges } from "./config-changes.js";
 import { committedChanges } from "./container/committed-config.js";
 import { readConfig } from "./container/config-file.js";
 import { freezeContainer } from "./freeze.js";
+import { putLayerBlob } from "./layer-blob.js";
 import { paused } from "./paused.js";
-import { latestSeconds, presentTime } from "./present-time.js";
+import { presentTime } from "./present-time.js";
 import { type Progress, unpackProgress } from "./progress.js";
 import { withDirectoryLayer } from "./sandbox/directory-layer.js";
 import { requireApplied } from "./sandbox/journal.js";
@@ -149,24 +143,9 @@ async function commitEntries(
   entries: Iterable<DiffEntry>,
   options: CommitOptions,
 ): Promise<Committed> {
-  await using writer = await store.blobs.writer({ digest: "given" });
-  const latestSec = latestSeconds();
-  // The layer then differs from the upper in times: the tree it was made of is not its own.
-  const told = latestSec === undefined ? entries : clampDiff(entries, latestSec);
-  const written = await writeDiff(told, async (chunk) => {
-    await writer.write(chunk);
-    options.progress?.({
-      object: options.reference ?? "layer",
-      action: "writing",
-      doneBytes: writer.sizeBytes,
-      totalBytes: undefined,
-    });
-  });
-  const blob = await writer.commit({ digest: written.diffId, sizeBytes: written.sizeBytes });
-  const image = appendArchives(base, [
-    { descriptor: layerDescriptor(blob), diffId: written.diffId, ...saidBy(options) },
-  ]);
-  return await putCommitted(store, { base, image, layerSizeBytes: written.sizeBytes }, options);
+  const { descriptor, diffId } = await putLayerBlob(store, entries, options);
+  const image = appendArchives(base, [{ descriptor, diffId, ...saidBy(options) }]);
+  return await putCommitted(store, { base, image, layerSizeBytes: descriptor.sizeBytes }, options);
 }
 
 /** An image in the making, what it was made from, and the size of its new layer. */
