@@ -8,19 +8,11 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { containersConf } from "../test/e2e/containers-conf.js";
 
 const STEPS = 20;
 const TIMEOUT_MS = 300_000;
 const FILES_IN_A_FOLDER = 500;
-const CONTAINERS_CONF = `[containers]
-default_ulimits=["nofile=1024:20000","nproc=1000:1000"]
-netns="host"
-[engine]
-runtime="runc"
-cgroup_manager="cgroupfs"
-events_logger="file"
-`;
-
 const rounds = Number(process.argv[2] ?? 5);
 const files = Number(process.argv[3] ?? 10_000);
 const strata = fileURLToPath(new URL("../run/strata.js", import.meta.url));
@@ -93,7 +85,7 @@ function measure(title: string, subjects: Readonly<Record<string, () => void>>):
 }
 
 try {
-  writeFileSync(at("containers.conf"), CONTAINERS_CONF);
+  writeFileSync(at("containers.conf"), containersConf("host"));
   makeBase();
   makeContexts();
   const steps = at("steps");

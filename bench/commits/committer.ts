@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { containersConf } from "../../test/e2e/containers-conf.js";
 import { programMissing } from "../programs.js";
 
 /** Scripts run with $PLACE, a folder of the committer's own, and $BASE, the image's root as a tar. */
@@ -40,14 +41,6 @@ function strata(): Committer {
 
 /** podman and buildah keep their images in the same form, and know the same options. */
 const STORAGE = '--root "$PLACE/root" --runroot "$PLACE/run" --storage-driver overlay';
-const CONTAINERS_CONF = `[containers]
-default_ulimits=["nofile=1024:20000","nproc=1000:1000"]
-netns="none"
-[engine]
-cgroup_manager="cgroupfs"
-events_logger="file"
-`;
-
 function podman(): Committer {
   return {
     name: "podman",
@@ -102,6 +95,6 @@ export function allCommitters(): readonly Committer[] {
 export function makePlace(scratch: string, { name }: Committer): string {
   const place = join(scratch, "commits", name);
   mkdirSync(place, { recursive: true });
-  writeFileSync(join(place, "containers.conf"), CONTAINERS_CONF);
+  writeFileSync(join(place, "containers.conf"), containersConf("none"));
   return place;
 }

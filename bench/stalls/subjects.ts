@@ -5,16 +5,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { containersConf } from "../../test/e2e/containers-conf.js";
 
 const TIMEOUT_MS = 300_000;
-const CONTAINERS_CONF = `[containers]
-default_ulimits=["nofile=1024:20000","nproc=1000:1000"]
-netns="host"
-[engine]
-runtime="runc"
-cgroup_manager="cgroupfs"
-events_logger="file"
-`;
 const STRATA = fileURLToPath(new URL("../../run/strata.js", import.meta.url));
 
 /** Knows docker's words: run, exec, commit, rm, rmi. */
@@ -62,7 +55,7 @@ function makeRoot(place: string): string {
 export async function makeSubjects(disk: string): Promise<Subject[]> {
   const place = join(disk, "engines");
   mkdirSync(place);
-  writeFileSync(join(place, "containers.conf"), CONTAINERS_CONF);
+  writeFileSync(join(place, "containers.conf"), containersConf("host"));
   const tar = makeRoot(place);
   const strata = async (...words: readonly string[]): Promise<void> =>
     await command(process.execPath, [STRATA, "--root", join(place, "store"), ...words], place);

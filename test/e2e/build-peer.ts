@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { containersConf } from "./containers-conf.js";
 import { run } from "./run-program.js";
 import {
   type Attributes,
@@ -20,15 +21,6 @@ import {
   withoutTime,
 } from "./tree-listing.js";
 import type { Workplace } from "./workplace.js";
-
-const CONTAINERS_CONF = `[containers]
-default_ulimits=["nofile=1024:20000","nproc=1000:1000"]
-netns="host"
-[engine]
-runtime="runc"
-cgroup_manager="cgroupfs"
-events_logger="file"
-`;
 
 const TOOLS = [
   ...["sh", "ls", "cat", "echo", "mkdir", "rm", "mv", "ln", "cp", "chmod", "chown", "id", "env"],
@@ -42,7 +34,7 @@ export class Buildah implements AsyncDisposable {
 
   constructor(place: Workplace) {
     this.#place = place;
-    writeFileSync(place.at("containers.conf"), CONTAINERS_CONF);
+    writeFileSync(place.at("containers.conf"), containersConf("host"));
     this.#env = {
       CONTAINERS_CONF: place.at("containers.conf"),
       BUILDAH_ISOLATION: "oci",
@@ -95,6 +87,18 @@ export async function importBase(
 ): Promise<void> {
   await place.strata("import", "-c", "ENV PATH=/bin:/usr/bin:/sbin:/usr/sbin", archive, name);
   await shareImage(place, peer, name);
+}
+
+/** Gives both the image "base", with the root of makeBaseRoot. */
+export async function importBusybox(
+  place: Workplace,
+  peer: Buildah,
+  busybox: string,
+): Promise<void> {
+  const root = place.directory("root");
+  makeBaseRoot(root, busybox);
+  await run("tar", ["-C", root, "-cf", place.at("root.tar"), "."]);
+  await importBase(place, peer, "base", place.at("root.tar"));
 }
 
 /** Gives buildah an image that strata has. */

@@ -6,7 +6,7 @@ import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Buildah, compareBuilds, importBase, makeBaseRoot } from "./build-peer.js";
+import { Buildah, compareBuilds, importBusybox, makeBaseRoot } from "./build-peer.js";
 import { missing, needsRoot, run } from "./run-program.js";
 import { expectSound } from "./sound-store.js";
 import { expectEqualTrees, listTree } from "./tree-listing.js";
@@ -57,10 +57,7 @@ interface Saved {
 test("build: RUN steps in one mount, layer by layer", options, async () => {
   await using place = new Workplace();
   await using peer = new Buildah(place);
-  const root = place.directory("root");
-  makeBaseRoot(root, BUSYBOX);
-  await run("tar", ["-C", root, "-cf", place.at("root.tar"), "."]);
-  await importBase(place, peer, "base", place.at("root.tar"));
+  await importBusybox(place, peer, BUSYBOX);
   const context = place.directory("context");
   writeFileSync(join(context, "Dockerfile"), DOCKERFILE);
   await compareBuilds(place, peer, "runs", { context });

@@ -6,7 +6,7 @@ import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Buildah, compareBuilds, importBase, makeBaseRoot } from "./build-peer.js";
+import { Buildah, compareBuilds, importBusybox, makeBaseRoot } from "./build-peer.js";
 import { BUSYBOX, Yard } from "./build-yard.js";
 import { missing, needsRoot, run } from "./run-program.js";
 import { expectSound } from "./sound-store.js";
@@ -137,10 +137,7 @@ test("ONBUILD: kept by the base, carried out by who builds on it, as buildah doe
 }, async () => {
   await using place = new Workplace();
   await using peer = new Buildah(place);
-  const root = place.directory("root");
-  makeBaseRoot(root, BUSYBOX);
-  await run("tar", ["-C", root, "-cf", place.at("root.tar"), "."]);
-  await importBase(place, peer, "base", place.at("root.tar"));
+  await importBusybox(place, peer, BUSYBOX);
   const context = place.directory("context");
   writeFileSync(join(context, "given"), "given\n");
   const compare = async (name: string, text: string, ...args: readonly string[]) => {

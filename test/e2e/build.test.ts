@@ -5,7 +5,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { Buildah, compareBuilds, importBase, makeBaseRoot } from "./build-peer.js";
+import { Buildah, compareBuilds, importBusybox } from "./build-peer.js";
 import { missing, needsRoot, run } from "./run-program.js";
 import { expectSound } from "./sound-store.js";
 import { mountPointsBelow, Workplace } from "./workplace.js";
@@ -113,10 +113,7 @@ async function makeContext(context: string): Promise<void> {
 test("build: configs and files are those of buildah", options, async () => {
   await using place = new Workplace();
   await using peer = new Buildah(place);
-  const root = place.directory("root");
-  makeBaseRoot(root, BUSYBOX);
-  await run("tar", ["-C", root, "-cf", place.at("root.tar"), "."]);
-  await importBase(place, peer, "base", place.at("root.tar"));
+  await importBusybox(place, peer, BUSYBOX);
   const context = place.directory("context");
   await makeContext(context);
   const file = (name: string, text: string) => {

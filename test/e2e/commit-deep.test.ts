@@ -9,6 +9,7 @@ import { commit } from "../../src/engine/index.js";
 import { Store } from "../../src/store/index.js";
 import { Disk } from "../root/loop-disk.js";
 import { cannotRun, makeBoxTree } from "./box.js";
+import { containersConf } from "./containers-conf.js";
 import { missing, run } from "./run-program.js";
 import { expectSound } from "./sound-store.js";
 import { Workplace } from "./workplace.js";
@@ -19,15 +20,6 @@ const STORE_MB = 500;
 const MAX_LAYERS = 125;
 /** What is there at the end: the last ones, and every tenth. */
 const KEPT = 5;
-
-const CONTAINERS_CONF = `[containers]
-default_ulimits=["nofile=1024:20000","nproc=1000:1000"]
-netns="none"
-[engine]
-runtime="runc"
-cgroup_manager="cgroupfs"
-events_logger="file"
-`;
 
 function isThere(n: number): boolean {
   return n % 10 === 0 || n > COMMITS - KEPT;
@@ -54,7 +46,7 @@ function expectTree(root: string): void {
 
 async function runInPodman(box: Workplace): Promise<void> {
   const conf = box.at("containers.conf");
-  writeFileSync(conf, CONTAINERS_CONF);
+  writeFileSync(conf, containersConf("none"));
   await box.strata("save", "-o", box.at("last.tar"), "last");
   const storage = ["--root", box.directory("peer"), "--runroot", box.shortDirectory()];
   const env = { ...process.env, CONTAINERS_CONF: conf };

@@ -5,6 +5,7 @@ import { ok, strictEqual } from "node:assert/strict";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { containersConf } from "./containers-conf.js";
 import { STRATA_OVERLAY, withLayers } from "./overlay-command.js";
 import { missing, needsRoot, run, tryRun } from "./run-program.js";
 
@@ -14,15 +15,6 @@ const TIMEOUT_MS = 240_000;
 
 const skip =
   needsRoot || missing("podman", "buildah", "runc", "busybox", "nsenter", "unshare", "skopeo");
-
-const CONTAINERS_CONF = `[containers]
-default_ulimits=["nofile=1024:20000","nproc=1000:1000"]
-netns="none"
-[engine]
-runtime="runc"
-cgroup_manager="cgroupfs"
-events_logger="file"
-`;
 
 /**
  * What containers do, and what is printed of it; $P and $B are the two programs, $APART what enters
@@ -63,7 +55,7 @@ tar -C rootfs --owner 0 --group 0 -cf rootfs.tar .
 
 async function prepare(directory: string, apart = ""): Promise<string> {
   await run("sh", ["-ec", ROOTFS], { cwd: directory });
-  writeFileSync(join(directory, "containers.conf"), CONTAINERS_CONF);
+  writeFileSync(join(directory, "containers.conf"), containersConf("none"));
   const storage = `driver = "overlay"\ngraphroot = "${directory}/graph"\nrunroot = "${directory}/run"`;
   writeFileSync(join(directory, "storage.conf"), `[storage]\n${storage}\n`);
   const place = `--root ${directory}/graph --runroot ${directory}/run --storage-driver overlay`;
