@@ -1,8 +1,8 @@
 // One workload on one subject, once: mounts with an empty upper, works, unmounts.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Agent } from "./agent-process.js";
 import type { Agents } from "./agents.js";
 import type { Stack } from "./fixtures/fixture.js";
@@ -80,10 +80,12 @@ function work(
   return { kind: "run", operation, root, outside: stack.outside };
 }
 
+/** Mounts of this run so far: no two have a folder of the same name. */
+let mounts = 0;
+
 /** Fresh, empty folders; the plain directory's root is the plain directory. */
 function makePlaces({ subject, stack, scratch }: MountPlan): Places {
-  const home = join(scratch, "mount");
-  rmSync(home, { recursive: true, force: true });
+  const home = join(spreadFolder(scratch), String(++mounts));
   const places = {
     stack,
     upper: join(home, "upper"),
@@ -95,6 +97,18 @@ function makePlaces({ subject, stack, scratch }: MountPlan): Places {
     mkdirSync(place, { recursive: true });
   }
   return places;
+}
+
+/**
+ * Its folders are put far from each other on ext4 (chattr(1), T). That looks past inodes that were freed within some minutes
+ * where it has no journal, so who works where another's files were removed just now would pay for them.
+ */
+function spreadFolder(scratch: string): string {
+  const folder = join(scratch, "m");
+  if (existsSync(folder)) return folder;
+  mkdirSync(folder);
+  spawnSync("chattr", ["+T", folder], { stdio: "ignore" });
+  return folder;
 }
 
 /** Nothing of what was done before is left to be written; and, for cold work, to be found. */
@@ -118,7 +132,7 @@ async function tearDown(plan: MountPlan, places: Places, agent: Agent): Promise<
     process.stderr.write(`${plan.subject.name}: ${String(error)}\n`);
   } finally {
     if (request !== undefined) endByForce(places.root);
-    rmSync(join(plan.scratch, "mount"), { recursive: true, force: true });
+    rmSync(dirname(places.upper), { recursive: true, force: true });
   }
 }
 
