@@ -2,7 +2,7 @@
 // names its uppers (uppers.ts). Whether and where one is mounted is mount-state.ts.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rename, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EngineError } from "../errors.js";
 import { asFsError, hasCode } from "../node-errors.js";
@@ -20,6 +20,7 @@ import type { LayerStore } from "./layers.js";
 import { LockFile } from "./lock-file.js";
 import {
   type MountState,
+  readMountProcess,
   readMountState,
   removeMountState,
   writeMountState,
@@ -37,6 +38,8 @@ export interface NewContainer {
   readonly directory?: string;
   /** Writes the layer of mount points that the image lacks. */
   readonly points?: (diff: string) => Promise<void>;
+  /** What else is to lie in its directory from the beginning, by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** Where the parts of a container lie, but for its uppers (uppers.ts). */
@@ -44,6 +47,8 @@ export interface ContainerPaths {
   readonly home: string;
   /** What the mount process writes. */
   readonly log: string;
+  /** Of its volumes without a name: <hash>/_data. */
+  readonly volumes: string;
 }
 
 const RECORD_FILE = "container.json";
@@ -73,7 +78,7 @@ export class ContainerStore {
 
   paths(id: string): ContainerPaths {
     const home = join(this.directory, id);
-    return { home, log: join(home, "log") };
+    return { home, log: join(home, "log"), volumes: join(home, "volumes") };
   }
 
   /**
@@ -85,13 +90,15 @@ export class ContainerStore {
     const { image, name, directory } = request;
     const id = randomBytes(32).toString("hex");
     const points =
-      request.points === undefined ? undefined : await this.#uppers.create(id, request.points);
+      request.points === undefined
+        ? undefined
+        : await this.#uppers.create(id, request.points, "points");
     const upper = await this.#uppers.create(id, (diff) => {
       const trees = image.chain.toReversed().map((chainId) => this.#layers.path(chainId));
       copyRoot(directory === undefined ? trees : [directory], diff, this.#layers.format);
     });
     const parts = { chain: image.chain, diffIds: image.config.diffIds, frozen: [], upper };
-    return await this.#enter({
+    const entered = {
       ...parts,
       id,
       imageName: request.imageName,
@@ -100,7 +107,8 @@ export class ContainerStore {
       ...(name === undefined ? {} : { name }),
       ...(directory === undefined ? {} : { directory }),
       ...(points === undefined ? {} : { points }),
-    });
+    };
+    return await this.#enter(entered, request.files);
   }
 
   /**
@@ -118,6 +126,7 @@ export class ContainerStore {
   /** Makes the record, or removes the upper. */
   async #enter(
     parts: Omit<Container, "name" | "createdAt"> & { readonly name?: string },
+    files: Readonly<Record<string, string>> = {},
   ): Promise<Container> {
     const { id } = parts;
     const aside = scratchPath(this.#tmp, "container");
@@ -127,7 +136,7 @@ export class ContainerStore {
       await using _names = await this.#names.acquire("exclusive");
       await this.#refuseTaken(name);
       await mkdir(aside, { mode: 0o755 });
-      await writeRecord(aside, container);
+      await writeFiles(aside, { ...files, [RECORD_FILE]: recordOf(container) });
       await rename(aside, this.paths(id).home);
       await syncDirectory(this.directory);
       return container;
@@ -264,6 +273,11 @@ export class ContainerStore {
     return await readMountState(this.paths(id).home);
   }
 
+  /** Its mount process, if that lives, also where the mount is out of the tree. */
+  async mountProcess(id: string): Promise<number | undefined> {
+    return await readMountProcess(this.paths(id).home);
+  }
+
   /** Records that process `pid` serves the container on `target` (an absolute path, links resolved). */
   async setMounted(
     id: string,
@@ -334,13 +348,10 @@ function checkName(name: string): string {
   );
 }
 
-async function writeRecord(home: string, container: Container): Promise<void> {
-  const handle = await open(join(home, RECORD_FILE), "wx", 0o644);
-  try {
-    await handle.writeFile(recordOf(container));
-    await handle.sync();
-  } finally {
-    await handle.close();
+/** Durably. */
+async function writeFiles(home: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(home, name), text, { flag: "wx", mode: 0o644, flush: true });
   }
   await syncDirectory(home);
 }

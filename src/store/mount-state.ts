@@ -37,6 +37,27 @@ export async function removeMountState(home: string): Promise<void> {
 
 /** What holds now of what was recorded; undefined when nothing is mounted. */
 export async function readMountState(home: string): Promise<MountState | undefined> {
+  const recorded = await readRecorded(home);
+  if (recorded === undefined) return undefined;
+  const { target, pid, alive } = recorded;
+  // The mount may be in the mount process's own mount namespace.
+  const table = await tryRead(alive ? `/proc/${pid}/mountinfo` : "/proc/self/mountinfo");
+  const mounted = table !== undefined && isMountPoint(table.toString("latin1"), bytesOf(target));
+  return mounted ? { target, pid, state: alive ? "mounted" : "dead" } : undefined;
+}
+
+/**
+ * The recorded mount process, if it lives: also of a mount that is out of the tree, which it serves for programs that
+ * have its files open and for other mount namespaces.
+ */
+export async function readMountProcess(home: string): Promise<number | undefined> {
+  const recorded = await readRecorded(home);
+  return recorded?.alive === true ? recorded.pid : undefined;
+}
+
+async function readRecorded(
+  home: string,
+): Promise<{ readonly target: string; readonly pid: number; readonly alive: boolean } | undefined> {
   const path = join(home, STATE_FILE);
   const bytes = await tryRead(path);
   if (bytes === undefined) return undefined;
@@ -45,10 +66,7 @@ export async function readMountState(home: string): Promise<MountState | undefin
   const pid = fields.count("pid") ?? 0;
   const startTime = fields.string("startTime");
   const alive = startTime !== undefined && (await processStartTime(pid)) === startTime;
-  // The mount may be in the mount process's own mount namespace.
-  const table = await tryRead(alive ? `/proc/${pid}/mountinfo` : "/proc/self/mountinfo");
-  const mounted = table !== undefined && isMountPoint(table.toString("latin1"), bytesOf(target));
-  return mounted ? { target, pid, state: alive ? "mounted" : "dead" } : undefined;
+  return { target, pid, alive };
 }
 
 /** Names one process for ever: its start time, and the boot that this time is counted from. */

@@ -3,8 +3,10 @@
 // is lost and in which nothing was written.
 
 import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { ChainId, Digest } from "../digest.js";
 import { EngineError } from "../errors.js";
+import { hasCode } from "../node-errors.js";
 import { familiarReference } from "../oci/index.js";
 import {
   type CheckFinding,
@@ -102,10 +104,28 @@ async function keptLayers(store: Store): Promise<Set<ChainId>> {
   return kept;
 }
 
-/** Nothing was written in the container: it has one upper, which holds no file. */
+/** Nothing was written in the container: it has one upper to write to, which holds no file, and no file in a volume. */
 async function isUnwritten(store: Store, id: string): Promise<boolean> {
-  const uppers = await store.uppers.ownedBy(id);
+  if (await hasVolumeFiles(store.containers.paths(id).volumes)) return false;
+  const uppers = (await store.uppers.ownedBy(id)).filter((one) => !store.uppers.isPoints(one));
   const [upper, ...others] = uppers;
   if (upper === undefined) return true;
   return others.length === 0 && (await readdir(store.uppers.paths(upper).diff)).length === 0;
+}
+
+async function hasVolumeFiles(volumes: string): Promise<boolean> {
+  for (const name of await namesIn(volumes)) {
+    if ((await namesIn(join(volumes, name, "_data"))).length > 0) return true;
+  }
+  return false;
+}
+
+/** None where there is no such directory. */
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
+    throw error;
+  }
 }

@@ -4,6 +4,7 @@
 // archive.json; its tree may have become the unpacked layer of that image.
 
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, type DiffId, isDigest } from "../digest.js";
@@ -48,6 +49,8 @@ const ARCHIVE_FILE = "archive.json";
 const COMBINED_FILE = "combined.json";
 /** The ID of the container that it was made for. */
 const OWNER_FILE = "owner";
+/** Of the uppers that hold a container's mount points, and nothing of the user's. */
+const POINTS_FILE = "points";
 const idForm = /^[0-9a-f]{32}$/;
 
 /** All uppers of a store. */
@@ -64,9 +67,13 @@ export class UpperStore {
 
   /**
    * Makes an empty upper for a container; `fill` gives its root the attributes that it must have. Hold
-   * the store's lock shared until the container's record names it.
+   * the store's lock shared until the container's record names it. "points": it will hold mount points and no more.
    */
-  async create(owner: string, fill: (diff: string) => void | Promise<void>): Promise<string> {
+  async create(
+    owner: string,
+    fill: (diff: string) => void | Promise<void>,
+    use: "writing" | "points" = "writing",
+  ): Promise<string> {
     const id = randomBytes(16).toString("hex");
     const aside = scratchPath(this.#tmp, "upper");
     try {
@@ -75,6 +82,7 @@ export class UpperStore {
       await mkdir(work, { mode: 0o700 });
       await fill(diff);
       await writeFile(join(aside, OWNER_FILE), owner, { flush: true });
+      if (use === "points") await writeFile(join(aside, POINTS_FILE), "", { flush: true });
       for (const path of [diff, join(aside, "layer"), aside]) await syncDirectory(path);
       await rename(aside, join(this.directory, id));
       await syncDirectory(this.directory);
@@ -147,6 +155,11 @@ export class UpperStore {
 
   async list(): Promise<string[]> {
     return (await readdir(this.directory)).filter((name) => idForm.test(name));
+  }
+
+  /** True where nobody ever wrote to it: it holds mount points. */
+  isPoints(id: string): boolean {
+    return existsSync(join(this.directory, id, POINTS_FILE));
   }
 
   /** What was made for a container, oldest first: for when its record can't be read. */

@@ -1,7 +1,7 @@
 // check --repair: what is damaged goes, what is whole stays to the byte, and the store is sound.
 
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { hexOf } from "../../src/digest.js";
@@ -124,6 +124,36 @@ test("repair: a container without a record goes unless something was written in 
   );
   ok(existsSync(join(diff, "work")));
   strictEqual((await store.containers.get("kept")).id, kept);
+});
+
+test("repair: mount points were written by nobody; what lies in a volume was", async () => {
+  using scratch = new Scratch();
+  const store = await twoImages(scratch);
+  const image = await store.resolve("a");
+  const points = async (diff: string): Promise<void> => void mkdirSync(join(diff, "proc"));
+  const lost = async (): Promise<string> => {
+    const files = { "config.json": "{}" };
+    const { id } = await store.containers.create({ image, imageName: "a", points, files });
+    rmSync(join(store.containers.paths(id).home, "container.json"));
+    return id;
+  };
+  const empty = await lost();
+  strictEqual((await store.uppers.ownedBy(empty)).length, 2);
+  const first = await repair(store);
+  deepStrictEqual(first.removed, [{ kind: "container", name: empty }]);
+  deepStrictEqual(first.left.findings, []);
+  deepStrictEqual(await store.uppers.list(), []);
+  const filled = await lost();
+  const data = join(store.containers.paths(filled).volumes, "of-one", "_data");
+  mkdirSync(data, { recursive: true });
+  writeFileSync(join(data, "rows"), "of a base");
+  const { removed, left } = await repair(store);
+  deepStrictEqual(removed, []);
+  deepStrictEqual(
+    left.findings.map(({ object }) => object),
+    [filled],
+  );
+  strictEqual(readFileSync(join(data, "rows"), "utf8"), "of a base");
 });
 
 test("repair: a damaged index of a layer goes, and the layer stays; the next mount makes another", async () => {

@@ -29,6 +29,13 @@ export async function readConfig(store: Store, container: Container): Promise<Co
   return { ...plainContainer(), imageDefaults: image.config.run.raw };
 }
 
+const CONFIG_FILE = "config.json";
+
+/** What is to lie in the directory of a new container. */
+export function configFiles(config: ContainerConfig): Readonly<Record<string, string>> {
+  return { [CONFIG_FILE]: serializeContainerConfig(config) };
+}
+
 /** Throws FsError. */
 export async function writeConfig(
   store: Store,
@@ -36,7 +43,7 @@ export async function writeConfig(
   config: ContainerConfig,
 ): Promise<void> {
   const { home } = placesOf(store, container.id);
-  await replaceFile(`${store.root}/tmp`, home, "config.json", serializeContainerConfig(config));
+  await replaceFile(`${store.root}/tmp`, home, CONFIG_FILE, serializeContainerConfig(config));
 }
 
 /** Gives `to` what `from` was asked to be, but for its removal at its end. Throws EngineError DATA_LOSS, FsError. */

@@ -7,7 +7,7 @@ import type { Container, ImageRecord, Store } from "../../store/index.js";
 import { type Progress, unpackProgress } from "../progress.js";
 import { type PulledImage, pull } from "../pull.js";
 import type { OnTransfer } from "../transfer.js";
-import { writeConfig } from "./config-file.js";
+import { configFiles } from "./config-file.js";
 import { missingPoints } from "./mount-points.js";
 import { checkSources, imageDefaults } from "./prepare-start.js";
 import { containerConfigOf, type RunOptions } from "./run-options.js";
@@ -78,8 +78,9 @@ async function createFromStore(
     imageName: request.image,
     ...(request.name === undefined ? {} : { name: request.name }),
     ...(points === undefined ? {} : { points }),
+    // With its record: a container that was killed in between would have forgotten what it was asked to be.
+    files: configFiles(config),
   });
-  await writeConfig(store, container, config);
   for (const mount of config.mounts) {
     if (mount.type === "volume" && mount.name !== undefined) await store.volumes.ensure(mount.name);
   }

@@ -24,7 +24,7 @@ export interface ContainerPlaces {
 }
 
 export function placesOf(store: Store, id: string): ContainerPlaces {
-  const { home } = store.containers.paths(id);
+  const { home, volumes } = store.containers.paths(id);
   return {
     home,
     config: join(home, "config.json"),
@@ -32,6 +32,6 @@ export function placesOf(store: Store, id: string): ContainerPlaces {
     merged: join(home, "merged"),
     bundle: join(home, "bundle"),
     stateDirectory: join(home, "runtime"),
-    volumes: join(home, "volumes"),
+    volumes,
   };
 }
