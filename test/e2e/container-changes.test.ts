@@ -83,6 +83,36 @@ test("diff, commit: of the mount points only the user's", {
   strictEqual(readFileSync(box.at("tree/data/from-image"), "utf8"), "of the image\n");
 });
 
+test("start: of what mount made, diff and commit tell no mount points either", {
+  skip: cannotRun(),
+  timeout: 120_000,
+}, async () => {
+  await using box = await Box.make("CMD sh -c 'echo ran >>/data/ran'");
+  const target = await box.mount("box", "early", "--name", "early");
+  await run("sh", ["-c", "echo 1 >data/mounted; mkdir -p etc/own"], { cwd: target });
+  await box.strata("unmount", target);
+  await box.strata("commit", "early", "before");
+  const told = ["C /data", "A /data/mounted", "A /data/ran", "C /etc", "A /etc/own"];
+  for (const _ of ["once", "again"]) {
+    await box.strata("start", "-a", "early");
+    deepStrictEqual((await box.strata("diff", "early")).split("\n"), told);
+  }
+  strictEqual(await shown(box, "early", "{{.State}}"), "exited");
+  await box.strata("commit", "early", "after");
+  const members = (await lastLayer(box, "after")).map((name) => name.replace(/^\.\/(?=.)/, ""));
+  deepStrictEqual(members, ["data/", "data/ran"]);
+  // From its first start on mounts show them, as they do of what `create` made.
+  await box.strata("mount", "early", target);
+  deepStrictEqual(readdirSync(target).includes("proc"), true);
+  await box.strata("unmount", target);
+  await box.mount("after", "late", "--name", "late");
+  match((await box.tryStrata(["start", "late"])).stderr, /it is mounted on/);
+  await expectSound(box);
+  await box.strata("rm", "-f", "early", "late");
+  await expectNothingLeft(box);
+  deepStrictEqual(readdirSync(join(box.store, "uppers")), []);
+});
+
 test("run: an image of one file, and one whose /etc is none", {
   skip: cannotRun(),
   timeout: 60_000,

@@ -11,6 +11,7 @@ import type { Container, Store } from "../../store/index.js";
 import { readConfig } from "./config-file.js";
 import { placesOf } from "./file-names.js";
 import type { MonitorJob } from "./monitor-job.js";
+import { withPoints } from "./mount-points.js";
 import { prepareStart, type StartOptions } from "./prepare-start.js";
 import { stateOf } from "./present-state.js";
 import { MonitorSession } from "./session.js";
@@ -69,8 +70,9 @@ async function launchUnderLock(
   if (state.monitorAlive) return { kind: "running", pid: state.process?.pid ?? 0 };
   await refuseMounted(store, container);
   const config = await readConfig(store, container);
-  const job = await prepareStart(store, container, config, options);
-  const session = await launch(job, container);
+  const whole = await withPoints(store, container, config);
+  const job = await prepareStart(store, whole, config, options);
+  const session = await launch(job, whole);
   try {
     const { pid } = await session.started;
     return { kind: "started", pid, session };
