@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../errors.js";
+import { killMountProcess } from "../fuse/index.js";
 import { readContainerState } from "../store/container-state.js";
 import type { Container, Store } from "../store/index.js";
 import { placesOf } from "./container/file-names.js";
@@ -45,7 +46,14 @@ export async function rm(store: Store, request: RemoveRequest): Promise<void> {
     }
     await unmountContainer(store, container, { lazy: true, kill: true });
   }
+  if (request.force === true) await endServing(store, container);
   await removeWhenFree(store, container);
+}
+
+/** A mount that is out of the tree, but in another mount namespace or in use: what it serves is to be removed. */
+async function endServing(store: Store, { id }: Container): Promise<void> {
+  const pid = await store.containers.mountProcess(id);
+  if (pid !== undefined) await killMountProcess(pid);
 }
 
 /** The only container whose record is damaged and whose ID begins so. */

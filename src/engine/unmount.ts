@@ -29,6 +29,8 @@ export async function unmountContainer(
   const mounted = await store.containers.mountState(container.id);
   if (mounted === undefined) return;
   await unmountTarget(mounted.target, { pid: mounted.pid, ...options });
+  // Somebody may use it still: then rm -f finds the process by what was recorded.
+  if ((await store.containers.mountProcess(container.id)) !== undefined) return;
   await store.containers.clearMounted(container.id);
 }
 

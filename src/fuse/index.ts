@@ -12,10 +12,12 @@ export {
 } from "./mount/mount-control.js";
 export {
   findMountProcess,
+  killMountProcess,
   killMountProcesses,
   type MountedProcess,
   mountInProcess,
   startMountProcess,
+  type Unmounted,
   type UnmountOptions,
   unmount,
   type WaitingMountProcess,

@@ -5,6 +5,7 @@ import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Box, cannotRun, processesNaming, until } from "./box.js";
 import { expectNothingLeft, shown } from "./container-place.js";
@@ -123,23 +124,76 @@ test("run --memory: a program that takes more is killed, and inspect says why", 
   strictEqual((await inspect(box, "modest")).State.OOMKilled, false);
 });
 
-test("rm -f: of a mount that another mount namespace holds", {
-  skip,
-  timeout: 60_000,
-}, async () => {
-  await using box = await Box.make();
-  const target = await box.mount("box", "held", "--name", "held");
+/** Runs `use` while a mount namespace of its own has private copies of all mounts; gives that its mount table. */
+async function whileHeld(use: (table: () => string) => Promise<void>): Promise<void> {
   const holding = ["-m", "--propagation", "private", "sh", "-c", "echo holds; exec sleep 1000"];
   const holder = spawn("unshare", holding, { stdio: ["ignore", "pipe", "inherit"] });
   try {
     await once(holder.stdout, "data");
-    strictEqual(await box.strata("rm", "-f", "held"), "held");
-    await expectNothingLeft(box);
-    strictEqual(readFileSync(`/proc/${holder.pid}/mountinfo`, "utf8").includes(target), true);
+    await use(() => readFileSync(`/proc/${holder.pid}/mountinfo`, "utf8"));
   } finally {
     holder.kill("SIGKILL");
     await once(holder, "exit");
   }
+}
+
+test("unmount, rm -f: of a mount that another mount namespace holds", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await using box = await Box.make();
+  const target = await box.mount("box", "held", "--name", "held");
+  await whileHeld(async (table) => {
+    strictEqual(await box.strata("rm", "-f", "held"), "held");
+    await expectNothingLeft(box);
+    strictEqual(table().includes(target), true);
+  });
+  const again = await box.mount("box", "held", "--name", "held");
+  await whileHeld(async (table) => {
+    const told = await box.tryStrata(["unmount", "held"]);
+    match(
+      told.stderr,
+      /^Error: Cannot unmount ".*": another mount namespace uses it; process \d+ goes on$/m,
+    );
+    strictEqual(table().includes(again), true);
+    match((await box.tryStrata(["rm", "held"])).stderr, /still serving it/);
+    strictEqual(await box.strata("rm", "-f", "held"), "held");
+    await expectNothingLeft(box);
+  });
+  await expectSound(box);
+});
+
+test("the end of a container whose root is used from outside", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await using box = await Box.make();
+  await box.strata("run", "-d", "--name", "held", "box", "sh", "-c", "echo >/data/new; sleep 1000");
+  const root = join(box.store, "containers", box.containers[0] ?? "", "merged");
+  const ended = async (): Promise<void> => {
+    await box.strata("kill", "held");
+    await untilState(box, "held", "exited");
+    await expectNothingLeft(box, box.containers);
+  };
+  await whileHeld(async (table) => {
+    strictEqual(table().includes("/merged "), true);
+    await ended();
+    // Nothing is left that would be in the way, though the other namespace shows it still.
+    strictEqual(table().includes("/merged "), true);
+    await box.strata("start", "held");
+    await until("it has written", async () => (await box.strata("diff", "held")) !== "");
+  });
+  const inside = spawn("sleep", ["1000"], { cwd: root, stdio: "ignore" });
+  try {
+    await ended();
+    strictEqual(await box.strata("diff", "held"), "C /data\nA /data/new");
+  } finally {
+    inside.kill("SIGKILL");
+    await once(inside, "exit");
+  }
+  await box.strata("start", "held");
+  await box.strata("rm", "-f", "held");
+  await expectNothingLeft(box);
   await expectSound(box);
 });
 

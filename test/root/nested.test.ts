@@ -42,7 +42,7 @@ async function mountIn(place: string, lower: string, target: string): Promise<()
   for (const path of [upper, work_]) mkdirSync(path, { recursive: true });
   const job: MountJob = { target, lowers: [lower], upper, work: work_, logFile: `${target}.log` };
   const { pid } = await mountInProcess(job);
-  return async () => await unmount(target, { pid });
+  return async () => void (await unmount(target, { pid }));
 }
 
 /** Mounts each inside the one before; `use` gets the innermost. */

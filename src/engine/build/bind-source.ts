@@ -59,7 +59,7 @@ async function stageSource(
     ? {}
     : { changes: { upper: join(home, "upper"), work: join(home, "work") } };
   const { pid } = await mountStage(job, from.state, { target, ...changes });
-  held.add(async () => await unmount(target, { pid }));
+  held.add(async () => void (await unmount(target, { pid, kill: true })));
   return {
     source: join(target, textOf(found.path)),
     point: isDirectory(found.mode) ? "directory" : "file",

@@ -216,7 +216,7 @@ export class RunMount {
   async #unmount(): Promise<void> {
     const pid = this.#pid;
     this.#pid = undefined;
-    if (pid !== undefined) await unmount(this.path, { pid });
+    if (pid !== undefined) await unmount(this.path, { pid, kill: true });
   }
 }
 

@@ -311,10 +311,12 @@ export class Monitor {
     if (mounted === undefined) return;
     this.#unmounting = true;
     const { pid, target } = mounted;
-    // Who looks at the tree from outside may keep it; a mount point must not stay for their sake.
-    await unmount(target, { pid })
-      .catch(() => unmount(target, { pid, lazy: true }))
-      .catch((error: unknown) => this.#say(String(error)));
+    // Who looks at the tree from outside, or made a mount namespace meanwhile, must not keep it.
+    await unmount(target, { pid, kill: true }).then(
+      (was) =>
+        was === "free" || this.#say("the root was still used from outside: its mount is ended"),
+      (error: unknown) => this.#say(String(error)),
+    );
     await removeMountState(this.#job.home);
   }
 

@@ -128,7 +128,7 @@ async function endProcesses(
 
 /** The mount, and a mount process that nobody recorded or that has not mounted yet. */
 async function endMount(merged: string): Promise<void> {
-  if (findMount(merged) !== undefined) await unmount(merged, { lazy: true });
+  if (findMount(merged) !== undefined) await unmount(merged, { lazy: true, kill: true });
   const pid = findMountProcess(merged);
   if (pid === undefined) return;
   process.kill(pid, "SIGKILL");

@@ -2,7 +2,7 @@
 // tree itself.
 
 import { spawn } from "node:child_process";
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { sep } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -15,7 +15,7 @@ import { MOUNT_FLAGS, programFile } from "../../program-files.js";
 import { umount2, unmountRootless } from "../../sys/index.js";
 import { detach } from "./attach.js";
 import type { FuseDriver, MountJob, MountReport } from "./mount-job.js";
-import { findMount, STRATA_MOUNT_TYPE } from "./mount-table.js";
+import { findMount, type MountEntry, STRATA_MOUNT_TYPE } from "./mount-table.js";
 
 const PROCESS_FILE = fileURLToPath(programFile("mount-process"));
 const BUSY_RETRY_MS = 50;
@@ -25,8 +25,9 @@ const GONE_POLL_MS = 5;
 const GONE_TIMEOUT_MS = 60_000;
 /** A lazy unmount: somebody may use it for hours. */
 const LAZY_TIMEOUT_MS = 10_000;
-/** What it serves is to be removed: nobody needs to be waited for. */
-const KILL_TIMEOUT_MS = 3000;
+/** Programs that have ended let go of their files and namespaces within that: before they lose them, and before they are blamed. */
+const LET_GO_MS = 500;
+const LET_GO_PATIENTLY_MS = 5000;
 
 /** A mount that stands, served by a process of its own until it is unmounted. */
 export interface MountedProcess {
@@ -107,60 +108,83 @@ export interface UnmountOptions {
   /** A mount in use is taken out of the tree now, and ends when its last user does. */
   readonly lazy?: boolean;
   /**
-   * Lazily, and a mount that is used all the same loses its process: in another mount namespace it may be held for as
-   * long as that lives.
+   * It is needed no more. Whoever uses it all the same loses it, soon: a program with a file open, and another mount
+   * namespace, which might keep it for as long as that lives.
    */
   readonly kill?: boolean;
 }
+
+/** "used": somebody uses it still (lazy), or has lost it (kill). */
+export type Unmounted = "free" | "used";
 
 /**
  * Unmounts and waits until the mount process is gone, so that the upper may be used by others.
  * Throws EngineError NOT_FOUND (no mount of ours there) or IN_USE.
  */
-export async function unmount(target: string, options: UnmountOptions = {}): Promise<void> {
-  if (findMount(target)?.type !== STRATA_MOUNT_TYPE) {
+export async function unmount(target: string, options: UnmountOptions = {}): Promise<Unmounted> {
+  const entry = findMount(target);
+  if (entry?.type !== STRATA_MOUNT_TYPE) {
     throw new EngineError("NOT_FOUND", `Cannot unmount "${target}": nothing of strata is mounted`);
   }
   const pid = options.pid ?? findMountProcess(target);
-  const { kill = false, lazy = kill } = options;
-  if (lazy) {
-    detach(target);
-  } else {
-    await unmountWhenFree(target);
-  }
-  if (pid === undefined) return;
-  const limitMs = kill ? KILL_TIMEOUT_MS : lazy ? LAZY_TIMEOUT_MS : GONE_TIMEOUT_MS;
+  const { kill = false, lazy = false } = options;
+  if (lazy || !(await unmountWhenFree(target, { orLeave: kill }))) detach(target);
+  if (pid === undefined) return "free";
+  const limitMs = lazy ? LAZY_TIMEOUT_MS : GONE_TIMEOUT_MS;
+  const letGoMs = kill ? LET_GO_MS : LET_GO_PATIENTLY_MS;
   for (let waited = 0; isRunning(pid); waited += GONE_POLL_MS) {
-    if (waited > limitMs && kill) {
-      await killAll([pid]);
-      return;
+    const isUsed = waited > letGoMs && isStillThere(entry);
+    if (kill && (isUsed || waited > limitMs)) {
+      await killMountProcess(pid);
+      return "used";
     }
-    if (waited > limitMs) {
-      // Lazily unmounted and still in use: the process stays as long as its users.
-      if (lazy) return;
-      throw new EngineError("IN_USE", `Cannot unmount "${target}": process ${pid} goes on`);
+    if (lazy && waited > limitMs) return "used";
+    if (!lazy && (isUsed || waited > limitMs)) {
+      const state = isUsed ? "another mount namespace uses it" : "it has not ended";
+      throw new EngineError(
+        "IN_USE",
+        `Cannot unmount "${target}": ${state}; process ${pid} goes on`,
+      );
     }
     await sleep(GONE_POLL_MS);
   }
+  return "free";
 }
 
-/** A mount is busy for a moment after its last user has gone: tries for a second. */
-async function unmountWhenFree(target: string): Promise<void> {
+/** True while anybody uses the file system: as long as that the kernel shows its "backing device". */
+function isStillThere({ device }: MountEntry): boolean {
+  return existsSync(`/sys/class/bdi/${device}`);
+}
+
+/** A mount is busy for a moment after its last user has gone: tries for a second. False where it stays so. */
+async function unmountWhenFree(
+  target: string,
+  { orLeave }: { readonly orLeave: boolean },
+): Promise<boolean> {
   for (let tries = 1; ; tries++) {
     try {
       umount2(bytesOf(target), 0);
-      return;
+      return true;
     } catch (error) {
-      if (isFsError(error, errno.EPERM)) {
-        unmountRootless(bytesOf(target));
-        return;
-      }
+      if (isFsError(error, errno.EPERM)) return unmountForUser(target, orLeave);
       if (!isFsError(error, errno.EBUSY)) throw error;
       if (tries > BUSY_RETRIES) {
+        if (orLeave) return false;
         throw new EngineError("IN_USE", `Cannot unmount "${target}": it is in use`);
       }
     }
     await sleep(BUSY_RETRY_MS);
+  }
+}
+
+function unmountForUser(target: string, orLeave: boolean): boolean {
+  try {
+    unmountRootless(bytesOf(target));
+    return true;
+  } catch (error) {
+    // fusermount3 has one status for all that it refuses.
+    if (orLeave && error instanceof EngineError) return false;
+    throw error;
   }
 }
 
@@ -178,6 +202,11 @@ export async function killMountProcesses(directory: string): Promise<void> {
     .filter(({ target }) => target.startsWith(directory + sep))
     .map(({ pid }) => pid);
   await killAll(pids);
+}
+
+/** Kills one that somebody may still use the mount of: they get ENOTCONN. Waits until it is gone. */
+export async function killMountProcess(pid: number): Promise<void> {
+  await killAll([pid]);
 }
 
 async function killAll(pids: readonly number[]): Promise<void> {
