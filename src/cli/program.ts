@@ -21,6 +21,7 @@ import { addRunCommands } from "./commands/run.js";
 import { addStoreCommands } from "./commands/store.js";
 import { addVolumeGroup } from "./commands/volumes.js";
 import { addExamples } from "./examples.js";
+import { enterNamespaceFor } from "./id-namespace.js";
 
 const EXAMPLES = `
 Examples:
@@ -47,6 +48,7 @@ export function buildProgram(): Command {
     .enablePositionalOptions()
     .showHelpAfterError('Run "strata --help" for more.')
     .addHelpText("after", EXAMPLES);
+  program.hook("preAction", async (_program, command) => await enterNamespaceFor(command));
   addTransferCommands(program);
   addRegistryCommands(program);
   addArchiveCommands(program);

@@ -24,6 +24,7 @@ export {
 export { containerConfig } from "./container/config-file.js";
 export { type CreateRequest, create, type PullPolicy } from "./container/create.js";
 export { type ExecRequest, exec } from "./container/exec.js";
+export { type CommandPlace, placeForContainer } from "./container/id-namespace.js";
 export { type LogLine, type LogsRequest, logs } from "./container/logs.js";
 export type { Attachment } from "./container/monitor-job.js";
 export { pause, unpause } from "./container/pause.js";

@@ -10,6 +10,7 @@ import {
   fchmod,
   fchown,
   futimens,
+  isUsersRoot,
   listxattrAt,
   presentUmask,
   removexattrAt,
@@ -54,6 +55,8 @@ export interface SkippedXattr {
 /** To the calls that take a name below a descriptor: the descriptor's own file. */
 const ITSELF = "" as ByteString;
 const SET_ID_BITS = 0o7000;
+/** No file's owner. */
+const NOBODY = -1;
 /** What the owner needs, so that an unprivileged mount can serve a file whatever its mode says. */
 const OWNER_FILE = 0o600;
 const OWNER_DIRECTORY = 0o700;
@@ -62,14 +65,19 @@ const OWNER_DIRECTORY = 0o700;
 export class AttributeWriter {
   readonly #override: boolean;
   readonly #umask: number;
-  readonly #uid = process.geteuid?.() ?? 0;
-  readonly #gid = process.getegid?.() ?? 0;
+  /** Owners are recorded even where they could be set: that user outside is to read the same. */
+  readonly #recordsAll: boolean;
+  readonly #uid: number;
+  readonly #gid: number;
   /** Nothing stands above new files that they inherit from: no set-gid bit, no default ACL. */
   readonly #freshTree: boolean;
   readonly skipped: SkippedXattr[] = [];
 
   constructor(ownership: Ownership, freshTree: boolean) {
     this.#override = ownership === "override";
+    this.#recordsAll = this.#override && isUsersRoot();
+    this.#uid = this.#recordsAll ? NOBODY : (process.geteuid?.() ?? 0);
+    this.#gid = this.#recordsAll ? NOBODY : (process.getegid?.() ?? 0);
     this.#freshTree = freshTree;
     this.#umask = presentUmask();
   }
@@ -123,7 +131,7 @@ export class AttributeWriter {
 
   /** Of a device or fifo, by its name; false when its owner is refused, which only a stand-in keeps. */
   special(dirFd: number, name: ByteString, path: LayerPath, attributes: Attributes): boolean {
-    if (!this.#chownAt(dirFd, name, attributes)) return false;
+    if (this.#recordsAll || !this.#chownAt(dirFd, name, attributes)) return false;
     if (!this.#freshTree) removeOtherXattrs(dirFd, name, attributes.xattrs);
     this.#setXattrsAt(dirFd, name, path, attributes.xattrs);
     chmodAt(dirFd, name, attributes.mode);
@@ -150,6 +158,7 @@ export class AttributeWriter {
 
   /** False when the owner could not be set and is to be recorded. */
   #chownFd(fd: number, { uid, gid }: Attributes): boolean {
+    if (this.#recordsAll) return false;
     if (this.#freshTree && uid === this.#uid && gid === this.#gid) return true;
     return this.#unlessRefused(() => fchown(fd, uid, gid));
   }

@@ -79,11 +79,11 @@ export function makeCopy(
     ...(source.target === undefined ? {} : { target: source.target }),
   };
   if (!isRegular(stat.mode)) {
-    tools.writer.make(dirFd, name, inode, false);
+    tools.writer.make(dirFd, name, inode, undefined);
     finish(tools, dirFd, name, source);
     return undefined;
   }
-  const fd = tools.writer.openNew(dirFd, name, inode, O_CREAT | O_EXCL | O_RDWR, false);
+  const fd = tools.writer.openNew(dirFd, name, inode, O_CREAT | O_EXCL | O_RDWR, undefined);
   try {
     const isWhole = (source.data ?? "copy") === "copy" || stat.sizeBytes === 0;
     const blocks = isWhole ? undefined : leaveData(tools, fd, source);

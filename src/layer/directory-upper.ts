@@ -54,7 +54,7 @@ import type {
   TakeOverPlace,
   UpperLayer,
 } from "./layer.js";
-import { inherits, Mould } from "./mould.js";
+import { inheritedGroup, Mould } from "./mould.js";
 import { PartialLayer } from "./partial-layer.js";
 import { takeOver } from "./take-over.js";
 import { changeAttributes, noteImpure, writeMarks } from "./upper-attributes.js";
@@ -115,7 +115,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const parent = directoryNodeOf(directory);
     refuseReserved(name, "create");
     if (over === "absent" && inode.opaque !== true) {
-      this.#writer.make(this.descriptors.of(parent), name, inode, inherits(parent));
+      this.#writer.make(this.descriptors.of(parent), name, inode, inheritedGroup(parent));
     } else {
       this.#prepareIn(parent, name, inode, over, (dirFd, at, inherited) => {
         this.#writer.make(dirFd, at, inode, inherited);
@@ -135,11 +135,13 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const parent = directoryNodeOf(directory);
     refuseReserved(name, "create");
     const wanted = ownFlags(flags) | O_CREAT | O_EXCL;
-    const open = (dirFd: number, at: Name, inherited: boolean): number =>
+    const open = (dirFd: number, at: Name, inherited: number | undefined): number =>
       this.#writer.openNew(dirFd, at, inode, wanted, inherited);
     const fd =
       over === "absent"
-        ? this.descriptors.withRoom(() => open(this.descriptors.of(parent), name, inherits(parent)))
+        ? this.descriptors.withRoom(() =>
+            open(this.descriptors.of(parent), name, inheritedGroup(parent)),
+          )
         : this.#prepareIn(parent, name, inode, over, open);
     const node = this.#born(parent, name, NO_MARKS);
     return { node, file: new DirectoryFile(fd, this.#ownerOf(node)) };
@@ -155,7 +157,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const access = (flags & O_ACCMODE) === O_RDONLY ? O_RDWR : 0;
     const wanted = ownFlags(flags) | access | O_TMPFILE;
     const at = this.descriptors.of(parent);
-    const fd = this.#writer.openNew(at, HERE, inode, wanted, inherits(parent));
+    const fd = this.#writer.openNew(at, HERE, inode, wanted, inheritedGroup(parent));
     const node = new DirectoryNode(this.shown(statFd(fd), fd, ITSELF), undefined, NAMELESS);
     node.heldFd = reopen(fd, O_PATH);
     this.nodes.add(node);
@@ -168,12 +170,13 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     name: Name,
     inode: NewInode,
     over: Standing,
-    make: (dirFd: number, at: Name, inherited: boolean) => T,
+    make: (dirFd: number, at: Name, inherited: number | undefined) => T,
   ): T {
     const fd = this.descriptors.of(parent);
+    const writer = this.#writer;
     return this.#work.prepare((temporary) => {
-      using mould = new Mould(this.#work.fd, temporary, fd, parent.stat);
-      const made = make(mould.fd, mould.name, inherits(parent));
+      using mould = new Mould(this.#work.fd, temporary, fd, parent.stat, !writer.records);
+      const made = make(mould.fd, mould.name, inheritedGroup(parent));
       this.#whiteouts.place(mould, { parent, name }, over, inode.type === "directory");
       mould.release();
       return made;

@@ -14,6 +14,7 @@ import {
   isDirectory,
   isRegular,
   isSymlink,
+  isUsersRoot,
   mkdirAt,
   mknodAt,
   O_CREAT,
@@ -44,6 +45,8 @@ import { formatOverride, type OverrideType } from "./override-stat.js";
 
 const ITSELF = bytesOf("");
 const SET_ID_BITS = S_ISUID | S_ISGID;
+/** No file's owner. */
+const NOBODY = -1;
 
 /** What the owner needs, so that an unprivileged mount can serve a file whatever its mode says. */
 const OWNER_FILE = 0o600;
@@ -84,8 +87,10 @@ export interface Identity {
 export class InodeWriter {
   readonly #recordName: ByteString | undefined;
   readonly #recordsAll: boolean;
-  readonly #uid = process.geteuid?.() ?? 0;
-  readonly #gid = process.getegid?.() ?? 0;
+  /** Owners are recorded even where they could be set: that user outside is to read the same. */
+  readonly #recordsOwners: boolean;
+  readonly #uid: number;
+  readonly #gid: number;
   /** Without privileges the backing mode must let us in; what the caller wanted is recorded. */
   readonly #recordsModes: boolean;
   #umask: number | undefined;
@@ -100,7 +105,15 @@ export class InodeWriter {
   constructor(recordName: ByteString | undefined, recordsAll = false) {
     this.#recordName = recordName;
     this.#recordsAll = recordsAll && recordName !== undefined;
+    this.#recordsOwners = recordName !== undefined && isUsersRoot();
+    this.#uid = this.#recordsOwners ? NOBODY : (process.geteuid?.() ?? 0);
+    this.#gid = this.#recordsOwners ? NOBODY : (process.getegid?.() ?? 0);
     this.#recordsModes = recordName !== undefined && this.#uid !== 0;
+  }
+
+  /** Owners may be in records, of which the file system knows nothing. */
+  get records(): boolean {
+    return this.#recordName !== undefined;
   }
 
   /** The root's record says that there may be others (fuse-overlayfs looks there). */
@@ -125,19 +138,19 @@ export class InodeWriter {
 
   /**
    * Makes a regular file, opened with `flags` (O_CREAT | O_EXCL or O_TMPFILE among them);
-   * `inherits` says that the directory hands down its group.
+   * `inherited` is the group that the directory hands down, if it does.
    */
   openNew(
     dirFd: number,
     name: ByteString,
     inode: NewInode,
     flags: number,
-    inherits: boolean,
+    inherited: number | undefined,
   ): number {
     this.#useUmask(inode.umask);
-    const fd = openAt(dirFd, name, flags | O_NOFOLLOW, this.#firstMode(inode, inherits));
+    const fd = openAt(dirFd, name, flags | O_NOFOLLOW, this.#firstMode(inode, inherited));
     try {
-      this.#own(fd, ITSELF, inode, inherits);
+      this.#own(fd, ITSELF, inode, inherited);
       return fd;
     } catch (error) {
       close(fd);
@@ -146,12 +159,12 @@ export class InodeWriter {
   }
 
   /** Makes an inode of any type at a name that is free. */
-  make(dirFd: number, name: ByteString, inode: NewInode, inherits: boolean): void {
+  make(dirFd: number, name: ByteString, inode: NewInode, inherited: number | undefined): void {
     this.#useUmask(inode.umask);
-    const mode = this.#firstMode(inode, inherits);
+    const mode = this.#firstMode(inode, inherited);
     switch (inode.type) {
       case "file":
-        close(this.openNew(dirFd, name, inode, O_CREAT | O_EXCL | O_WRONLY, inherits));
+        close(this.openNew(dirFd, name, inode, O_CREAT | O_EXCL | O_WRONLY, inherited));
         return;
       case "directory":
         mkdirAt(dirFd, name, mode);
@@ -161,59 +174,74 @@ export class InodeWriter {
         break;
       default:
         if (!this.#makeSpecial(dirFd, name, inode, mode)) {
-          this.#makeStandIn(dirFd, name, inode, inherits);
+          this.#makeStandIn(dirFd, name, inode, inherited);
           return;
         }
     }
-    this.#own(dirFd, name, inode, inherits);
+    this.#own(dirFd, name, inode, inherited);
   }
 
   /** False where the kernel refuses and a record is to stand for it. */
   #makeSpecial(dirFd: number, name: ByteString, inode: NewInode, mode: number): boolean {
     // A record can't be written on it, so it must not need one.
-    if (this.#recordsModes && !this.#isOurs(inode, false)) return false;
+    if (this.#recordsModes && !this.#isOurs(inode, undefined)) return false;
     const type = typeBits(inode.type);
     const { rdevMajor, rdevMinor } = deviceOf(inode);
     return this.#unlessRefused(() => mknodAt(dirFd, name, type | mode, rdevMajor, rdevMinor));
   }
 
-  #makeStandIn(dirFd: number, name: ByteString, inode: NewInode, inherits: boolean): void {
+  #makeStandIn(
+    dirFd: number,
+    name: ByteString,
+    inode: NewInode,
+    inherited: number | undefined,
+  ): void {
     const plain: NewInode = { ...inode, type: "file", uid: this.#uid, gid: this.#gid };
-    close(this.openNew(dirFd, name, plain, O_CREAT | O_EXCL | O_WRONLY, inherits));
-    const { mode, gid } = statAt(dirFd, name);
+    close(this.openNew(dirFd, name, plain, O_CREAT | O_EXCL | O_WRONLY, undefined));
+    const { mode } = statAt(dirFd, name);
     this.#record(dirFd, name, {
       mode: typeBits(inode.type) | (mode & PERMISSION_BITS),
       uid: inode.uid,
-      gid: inherits ? gid : inode.gid,
+      gid: inherited ?? inode.gid,
       rdevMajor: inode.rdevMajor ?? 0,
       rdevMinor: inode.rdevMinor ?? 0,
     });
   }
 
-  #isOurs({ uid, gid }: { uid: number; gid: number }, inherits: boolean): boolean {
-    return uid === this.#uid && (inherits || gid === this.#gid);
+  /** An inherited group is the file system's doing, unless groups are recorded. */
+  #isOurs({ uid, gid }: { uid: number; gid: number }, inherited: number | undefined): boolean {
+    if (uid !== this.#uid) return false;
+    return inherited === undefined ? gid === this.#gid : !this.records || inherited === this.#gid;
   }
 
   /** Set-id bits come after the owner: a crash between must not leave root's set-id program. */
-  #firstMode(inode: NewInode, inherits: boolean): number {
-    return this.#isOurs(inode, inherits) ? inode.mode : inode.mode & ~SET_ID_BITS;
+  #firstMode(inode: NewInode, inherited: number | undefined): number {
+    return this.#isOurs(inode, inherited) ? inode.mode : inode.mode & ~SET_ID_BITS;
   }
 
-  #own(dirFd: number, name: ByteString, inode: NewInode, inherits: boolean): void {
+  #own(dirFd: number, name: ByteString, inode: NewInode, inherited: number | undefined): void {
     const isSymlinkInode = inode.type === "symlink";
-    if (!this.#isOurs(inode, inherits)) {
-      const gid = inherits ? -1 : inode.gid;
-      if (!this.#unlessRefused(() => chownAt(dirFd, name, inode.uid, gid)) && !isSymlinkInode) {
-        const { mode, gid: own } = statAt(dirFd, name);
-        const shown = { uid: inode.uid, gid: inherits ? own : inode.gid };
-        const setIds = inode.type === "directory" ? 0 : inode.mode & SET_ID_BITS;
-        this.#record(dirFd, name, { ...NO_DEVICE, ...shown, mode: mode | setIds });
+    if (!this.#isOurs(inode, inherited)) {
+      const gid = inherited === undefined ? inode.gid : this.records ? inherited : -1;
+      if (!this.#chown(dirFd, name, isSymlinkInode, inode.uid, gid) && !isSymlinkInode) {
+        const { mode } = statAt(dirFd, name);
+        const shown = { uid: inode.uid, gid: inherited ?? inode.gid };
+        this.#record(dirFd, name, {
+          ...NO_DEVICE,
+          ...shown,
+          mode: mode | setIds(inode, inherited),
+        });
         return;
       }
       if (inode.mode & SET_ID_BITS && !isSymlinkInode && inode.type !== "directory") {
         const { mode } = statAt(dirFd, name);
         chmodAt(dirFd, name, (mode & PERMISSION_BITS) | (inode.mode & SET_ID_BITS));
       }
+    }
+    if (this.records && inode.type === "directory" && inherited !== undefined) {
+      // Made elsewhere, it inherited nothing.
+      const { mode } = statAt(dirFd, name);
+      if ((mode & S_ISGID) === 0) chmodAt(dirFd, name, (mode & PERMISSION_BITS) | S_ISGID);
     }
     if (this.#recordsModes && !isSymlinkInode) this.#letOwnerIn(dirFd, name);
     if (this.#recordsAll) this.#recordAsItIs(dirFd, name);
@@ -236,7 +264,7 @@ export class InodeWriter {
   /** chown(2); -1 keeps. `shown` is what the inode shows now. */
   chown(dirFd: number, name: ByteString, shown: Stat, uid: number, gid: number): void {
     if (!this.#hasRecord(dirFd, name, shown)) {
-      if (this.#unlessRefused(() => chownAt(dirFd, name, uid, gid))) return;
+      if (this.#chown(dirFd, name, isSymlink(shown.mode), uid, gid)) return;
       if (isSymlink(shown.mode)) return;
     }
     let { mode } = shown;
@@ -246,6 +274,12 @@ export class InodeWriter {
     }
     const owner = { uid: uid < 0 ? shown.uid : uid, gid: gid < 0 ? shown.gid : gid };
     this.#record(dirFd, name, { ...shown, ...owner, mode });
+  }
+
+  /** False where a record is to say it. On a symlink there is none (xattr(7)): it gets what it can. */
+  #chown(dirFd: number, name: ByteString, isLink: boolean, uid: number, gid: number): boolean {
+    if (this.#recordsOwners && !isLink) return false;
+    return this.#unlessRefused(() => chownAt(dirFd, name, uid, gid));
   }
 
   /** chmod(2) with the 12 permission bits. */
@@ -291,6 +325,12 @@ export class InodeWriter {
 /** The numbers on the disk of a device to be made. */
 function deviceOf({ type, rdevMajor = 0, rdevMinor = 0 }: NewInode): DeviceNumber {
   return type === "char" ? storedDevice({ rdevMajor, rdevMinor }) : { rdevMajor, rdevMinor };
+}
+
+/** Of a new inode's record. A directory that hands its group down makes such directories. */
+function setIds({ type, mode }: NewInode, inherited: number | undefined): number {
+  if (type === "directory") return inherited === undefined ? 0 : S_ISGID;
+  return mode & SET_ID_BITS;
 }
 
 const NO_DEVICE = { rdevMajor: 0, rdevMinor: 0 };

@@ -30,12 +30,15 @@ export class Mould implements Disposable {
   readonly #workFd: number;
   readonly #temporary: Name;
 
-  /** `parentFd` is the place it is meant for. Throws FsError. */
-  constructor(workFd: number, temporary: Name, parentFd: number, parent: Stat) {
+  /**
+   * `parentFd` is the place it is meant for. `handsDown`: groups are the file system's matter, not
+   * recorded ones. Throws FsError.
+   */
+  constructor(workFd: number, temporary: Name, parentFd: number, parent: Stat, handsDown: boolean) {
     this.#workFd = workFd;
     this.#temporary = temporary;
     const acl = getxattrAt(parentFd, ITSELF, DEFAULT_ACL);
-    const setgid = parent.mode & S_ISGID;
+    const setgid = handsDown ? parent.mode & S_ISGID : 0;
     if (acl === undefined && setgid === 0) {
       this.fd = workFd;
       this.name = temporary;
@@ -61,7 +64,7 @@ export class Mould implements Disposable {
   }
 }
 
-/** The directory hands its group down (inode(7), S_ISGID). */
-export function inherits(parent: LayerNode): boolean {
-  return (parent.stat.mode & S_ISGID) !== 0;
+/** The group that the directory hands down, if it does (inode(7), S_ISGID). */
+export function inheritedGroup({ stat }: LayerNode): number | undefined {
+  return (stat.mode & S_ISGID) === 0 ? undefined : stat.gid;
 }

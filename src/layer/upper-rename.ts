@@ -67,7 +67,7 @@ export function renameInUpper(
     const { mode, gid } = from.parent.stat;
     const device = mode & S_ISGID ? { ...how.leaveDevice, gid } : how.leaveDevice;
     moveLeaving(tools.work, source, target, how.over, (at) =>
-      tools.writer.make(at.fd, at.name, device, false),
+      tools.writer.make(at.fd, at.name, device, undefined),
     );
   } else moveOver(tools, { from, source }, { to, target }, how, isDirectory(stat.mode));
   gone?.dropName(to.parent, to.name);

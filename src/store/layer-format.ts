@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { keptXattrPrefix, type XattrPrefix } from "../layer/index.js";
-import { features } from "../sys/index.js";
+import { features, isUsersRoot } from "../sys/index.js";
 
 /** To be passed to who unpacks or opens a layer or upper (see layer/). */
 export interface LayerFormat {
@@ -23,7 +23,7 @@ export function ownFormat(directory: string): LayerFormat {
   if (trustedXattr) return { xattrPrefix, ownership: "native" };
   return {
     xattrPrefix,
-    ownership: root && mappedIds() >= ENOUGH_IDS ? "native" : "override",
+    ownership: root && !isUsersRoot() && mappedIds() >= ENOUGH_IDS ? "native" : "override",
   };
 }
 

@@ -42,7 +42,9 @@ export async function readMountState(home: string): Promise<MountState | undefin
   const { target, pid, alive } = recorded;
   // The mount may be in the mount process's own mount namespace.
   const table = await tryRead(alive ? `/proc/${pid}/mountinfo` : "/proc/self/mountinfo");
-  const mounted = table !== undefined && isMountPoint(table.toString("latin1"), bytesOf(target));
+  // Another user's root may not look at it; a mount process lives as long as its mount.
+  const mounted =
+    table === undefined ? alive : isMountPoint(table.toString("latin1"), bytesOf(target));
   return mounted ? { target, pid, state: alive ? "mounted" : "dead" } : undefined;
 }
 

@@ -20,6 +20,18 @@ export function hasCapability(capability: number): boolean {
   return ((BigInt(`0x${effective?.[1] ?? "0"}`) >> BigInt(capability)) & 1n) === 1n;
 }
 
+/** Set for all that runs in a user namespace that strata made for an ordinary user (id-namespace.ts). */
+export const USERS_ROOT_VARIABLE = "STRATA_USERS_ROOT";
+
+/**
+ * True for the root of such a namespace: an ordinary user outside. What it writes must be the same to
+ * that user, so owners are recorded even where they could be set.
+ */
+export function isUsersRoot(): boolean {
+  const isMade = process.env[USERS_ROOT_VARIABLE] !== undefined;
+  return isMade && isRoot() && !inInitialUserNamespace();
+}
+
 /** PROC_USER_INIT_INO (include/linux/proc_ns.h). */
 const INITIAL_NAMESPACE = "user:[4026531837]";
 

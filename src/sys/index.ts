@@ -7,6 +7,7 @@ export * from "./dirents.js";
 export * from "./fiemap.js";
 export { fillDirectoryAt, keepLibrary } from "./foreign.js";
 export * from "./fuse-device.js";
+export * from "./id-namespace.js";
 export * from "./inode.js";
 export * from "./io.js";
 export {
@@ -31,6 +32,7 @@ export * from "./process.js";
 export * from "./rename.js";
 export * from "./stat.js";
 export * from "./statfs.js";
+export * from "./subordinate-ids.js";
 export * from "./terminal.js";
 export * from "./unix-socket.js";
 export * from "./xattr.js";

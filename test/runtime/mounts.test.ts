@@ -137,7 +137,8 @@ test("makeRuntimeSpec: namespaces by network, cgroups and user", () => {
   deepStrictEqual(rootless.process.user, { uid: 0, gid: 0 }, "it may not choose its groups");
   throws(() => specOf({ config, host: plainUserHost, user: { ...rootUser, uid: 5 } }), {
     code: "UNSUPPORTED",
-    message: "Cannot run with uid 5: without root's rights a container has uid 0 only",
+    message:
+      'Cannot run with uid 5: containers of this user have id 0 only; more need the Debian package "uidmap" and ranges of this user in /etc/subuid and /etc/subgid',
   });
   strictEqual(rootless.linux.resources, undefined);
   deepStrictEqual(optionsOf(rootless, "/sys"), ["rbind", "nosuid", "noexec", "nodev", "ro"]);

@@ -190,7 +190,9 @@ export class RunStep implements Step {
         rootfs: root.path,
         user: userOf(this.#state.text("User"), root.userFiles),
         hostname: "buildkitsandbox",
-        cgroupsPath: `/strata-${process.pid}-${pieceName("step")}`,
+        ...(host.cgroups === "none"
+          ? {}
+          : { cgroupsPath: `/strata-${process.pid}-${pieceName("step")}` }),
         engineMounts: root.engineMounts,
         host,
       }),

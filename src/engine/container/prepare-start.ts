@@ -20,7 +20,7 @@ import {
   type UserFiles,
 } from "../../runtime/index.js";
 import type { Container, Store } from "../../store/index.js";
-import { features, type WindowSize } from "../../sys/index.js";
+import type { WindowSize } from "../../sys/index.js";
 import { mountJobOf } from "../mount.js";
 import { openContainer } from "../stack.js";
 import { placesOf } from "./file-names.js";
@@ -53,6 +53,7 @@ export async function prepareStart(
   const places = placesOf(store, id);
   const runtime = findRuntime(config.runtime);
   const image = imageDefaults(config);
+  const host = readHostFacts({ devices: config.privileged || config.devices.length > 0 });
   const name = config.hostname ?? (config.network === "host" ? hostname() : id.slice(0, 12));
   for (const path of [places.merged, places.bundle]) mkdirSync(path, { recursive: true });
   checkSources(config);
@@ -67,13 +68,13 @@ export async function prepareStart(
       config.groupAdd,
     ),
     hostname: name,
-    ...(features().mount ? { cgroupsPath: `/strata/${id}` } : {}),
+    ...(host.cgroups === "none" ? {} : { cgroupsPath: `/strata/${id}` }),
     engineMounts: [
       ...volumes.map(({ source, target, readOnly }) => ({ source, target, readOnly })),
       ...writeNetworkFiles(places.home, config, name),
     ],
     ...seccompOf(config),
-    host: readHostFacts({ devices: config.privileged || config.devices.length > 0 }),
+    host,
   });
   writeFileSync(join(places.bundle, "config.json"), JSON.stringify(spec));
   const { attach, windowSize } = options;

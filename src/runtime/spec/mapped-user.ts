@@ -10,6 +10,9 @@ export interface IdMappings {
   readonly gid: readonly RuntimeIdMapping[];
 }
 
+const ONE_ID =
+  'containers of this user have id 0 only; more need the Debian package "uidmap" and ranges of this user in /etc/subuid and /etc/subgid';
+
 /**
  * With mappings of a user's own ids alone a process may not choose its groups (user_namespaces(7),
  * setgroups), and can be nobody else. Throws EngineError UNSUPPORTED.
@@ -27,10 +30,7 @@ export function mappedUser(
       ({ containerID, size }) => id >= containerID && id < containerID + size,
     );
     if (isMapped) continue;
-    throw new EngineError(
-      "UNSUPPORTED",
-      `Cannot run with ${kind} ${id}: without root's rights a container has ${kind} 0 only`,
-    );
+    throw new EngineError("UNSUPPORTED", `Cannot run with ${kind} ${id}: ${ONE_ID}`);
   }
   return { uid, gid };
 }
