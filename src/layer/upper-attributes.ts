@@ -6,6 +6,7 @@ import {
   close,
   ftruncate,
   O_WRONLY,
+  type Stat,
   setxattrAt,
   type Times,
   UTIME_OMIT,
@@ -30,10 +31,12 @@ export function changeAttributes(
   if (sizeBytes !== undefined) truncate(layer, node, sizeBytes);
   const fd = layer.fdFor(node);
   const name = nameFor(node);
+  // Without records only the type counts, and that is what it was.
+  const shown = (): Stat => (layer.dialect.recordName === undefined ? node.stat : layer.stat(node));
   if (uid !== undefined || gid !== undefined) {
-    writer.chown(fd, name, layer.stat(node), uid ?? -1, gid ?? -1);
+    writer.chown(fd, name, shown(), uid ?? -1, gid ?? -1);
   }
-  if (mode !== undefined) writer.chmod(fd, name, layer.stat(node), mode);
+  if (mode !== undefined) writer.chmod(fd, name, shown(), mode);
   if (atime !== undefined || mtime !== undefined) utimensAt(fd, name, timesOf(atime, mtime));
   layer.stat(node);
 }

@@ -2,7 +2,7 @@
 // overlay carries them out.
 
 import { errno, FsError } from "../errors.js";
-import type { LayerFile, NewInode } from "../layer/index.js";
+import type { LayerFile, NewInode, Standing } from "../layer/index.js";
 import { isName, type Name, textOf } from "../path.js";
 import { planCopyUp } from "./copy-up.js";
 import { planWithData } from "./data-redirect.js";
@@ -18,15 +18,18 @@ export interface Made {
   file: LayerFile | undefined;
 }
 
-/** Where a new name is to go: it must be free, and its directory must be there. */
-function requireFree(union: Union, directory: Node, name: Name, operation: string): void {
+/**
+ * Where a new name is to go: it must be free, and its directory must be there. What stands in the
+ * upper at that name: nothing or a whiteout.
+ */
+function requireFree(union: Union, directory: Node, name: Name, operation: string): Standing {
   union.writable(operation);
-  if (union.nodes.child(directory, name) !== undefined) {
-    throw new FsError(errno.EEXIST, operation, textOf(name));
-  }
+  const standing = union.nodes.missing(directory, name);
+  if (standing === undefined) throw new FsError(errno.EEXIST, operation, textOf(name));
   if (directory.unlinked) throw new FsError(errno.ENOENT, operation, textOf(name));
   if (!isName(name)) throw new FsError(errno.EINVAL, operation, textOf(name));
   requireAddable(union, directory, operation);
+  return standing;
 }
 
 /** A new inode; with `flags`, a regular file opened with them. Throws FsError EEXIST. */
@@ -38,9 +41,8 @@ export function planCreate(
   flags: number | undefined,
   made: Made,
 ): Plan {
-  requireFree(union, directory, name, "create");
+  const over = requireFree(union, directory, name, "create");
   const upper = union.writable("create");
-  const over = union.standing(directory, name, undefined);
   // What the whiteout hid must stay hidden: overlayfs.rst, "whiteouts and opaque directories".
   const opaque = inode.type === "directory" && over === "whiteout";
   const wanted: NewInode = opaque ? { ...inode, opaque } : inode;
@@ -83,11 +85,10 @@ export function planCreateUnnamed(
 
 /** A second name for a file. Throws FsError EEXIST, EPERM for a directory. */
 export function planLink(union: Union, node: Node, directory: Node, name: Name): Plan {
-  requireFree(union, directory, name, "link");
+  const over = requireFree(union, directory, name, "link");
   if (node.isDirectory) throw new FsError(errno.EPERM, "link", textOf(name));
   requireUnprotected(union, node, "link");
   const upper = union.writable("link");
-  const over = union.standing(directory, name, undefined);
   const plan = new Plan();
   planWithData(union, node, plan);
   planCopyUp(union, directory, plan);

@@ -3,7 +3,7 @@
 // of lookups and never asks a layer to change anything.
 
 import { errno, FsError } from "../errors.js";
-import type { LayerNode } from "../layer/index.js";
+import type { LayerNode, Standing } from "../layer/index.js";
 import { type ByteString, NAME_MAX_BYTES, type Name, textOf } from "../path.js";
 import { isDirectory } from "../sys/index.js";
 import { linkKeyOf } from "./hard-links.js";
@@ -14,6 +14,13 @@ import { Node, type Part } from "./node.js";
 /** So many unreferenced nodes may lie in the table before it looks for those to drop. */
 const MAX_FRESH = 8192;
 
+/** A name that the merged directory lacks, and what the upper has in its place. */
+interface Missed {
+  readonly directory: Node;
+  readonly name: Name;
+  readonly standing: Standing;
+}
+
 /** All live nodes. One inode has one node. */
 export class NodeTable {
   readonly root: Node;
@@ -22,8 +29,10 @@ export class NodeTable {
   readonly #view: LinksView;
   readonly #linked = new Map<ByteString, Node>();
   readonly #fresh: Node[] = [];
-  /** The node that the last lookup made: its attributes are as of now. */
+  /** The node that the last operation found, made or changed: its attributes are as of now. */
   #justFound: Node | undefined = undefined;
+  /** What the last lookup did not find. */
+  #justMissed: Missed | undefined = undefined;
 
   constructor(view: LinksView, root: Node) {
     this.#view = view;
@@ -42,8 +51,23 @@ export class NodeTable {
     const { lookup } = this;
     if (from === undefined) lookup.in(directory, name);
     else lookup.inFrom(directory, name, from);
-    if (lookup.inode === undefined) return undefined;
-    return this.#nodeOf(directory, name, lookup.inode);
+    if (lookup.inode !== undefined) return this.#nodeOf(directory, name, lookup.inode);
+    this.#justMissed = { directory, name, standing: lookup.standing };
+    return undefined;
+  }
+
+  /**
+   * What stands in the upper at a name that the merged directory has not; undefined where it has one. Who
+   * makes a file has looked its name up just before, so that mostly no layer is asked. Throws FsError.
+   */
+  missing(directory: Node, name: Name): Standing | undefined {
+    const missed = this.#justMissed;
+    if (missed?.directory === directory && missed.name === name) return missed.standing;
+    this.#justMissed = undefined;
+    if (this.child(directory, name) !== undefined) return undefined;
+    // Nobody asked the layers where the directory itself is gone.
+    const { lookup } = this;
+    return directory.unlinked ? "absent" : lookup.standing;
   }
 
   /** The node of a name if it is in the table. */
@@ -168,12 +192,18 @@ export class NodeTable {
     const ino = this.#view.numbers.shown(upperSlot, inode.stat.ino);
     const node = new Node(inode.stat.mode, ino, upperSlot, inode);
     this.#fresh.push(node);
+    this.#justFound = node;
     return node;
+  }
+
+  /** The upper has changed the node, and asked the disk for what came of it. */
+  changed(node: Node): void {
+    this.#justFound = node;
   }
 
   /**
    * True, once, for a node whose attributes the disk told in the very operation before: looking a
-   * name up and then asking for its attributes need not ask twice.
+   * name up, or making it, and then asking for its attributes need not ask twice.
    */
   takeJustFound(node: Node): boolean {
     const isFound = this.#justFound === node;
@@ -184,6 +214,11 @@ export class NodeTable {
   /** Another operation begins. */
   forgetFound(): void {
     this.#justFound = undefined;
+  }
+
+  /** The upper is about to change. */
+  forgetMissed(): void {
+    this.#justMissed = undefined;
   }
 
   /** From now on the name leads to this node. */

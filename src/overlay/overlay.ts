@@ -16,6 +16,8 @@ import {
   O_ACCMODE,
   O_RDONLY,
   O_TRUNC,
+  S_ISGID,
+  S_ISUID,
   type Stat,
   type Statfs,
 } from "../sys/index.js";
@@ -148,9 +150,15 @@ export class Overlay {
     return mergedStat(union, node, raw);
   }
 
-  setattr(node: Node, change: AttrChange, handle?: Handle): Stat {
+  setattr(node: Node, change: AttrChange): Stat {
     this.#run(planSetattr(this.#union, node, this.#view?.change(change) ?? change));
-    return this.stat(node, handle);
+    this.#union.nodes.changed(node);
+    return this.stat(node);
+  }
+
+  /** The mode has set-id bits. Whoever sets them does it here, so the disk is not asked. */
+  hasSetIds(node: Node): boolean {
+    return (node.inode.stat.mode & (S_ISUID | S_ISGID)) !== 0;
   }
 
   readlink(node: Node): ByteString {

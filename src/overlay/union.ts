@@ -147,6 +147,7 @@ export class Union implements LayersView {
     this.nodes.freezeLinks();
     this.#frozenLinks.push(this.#links);
     this.#layers.push(upper);
+    this.nodes.forgetMissed();
     this.#levels.push(upper);
     this.numbers.add(upper);
     this.#upper = upper;
@@ -161,6 +162,7 @@ export class Union implements LayersView {
 
   /** Carries a plan out. */
   run(plan: Plan): void {
+    this.nodes.forgetMissed();
     runPlan(plan, this.#beforeStep);
   }
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type MountJob, mountInProcess } from "../../src/fuse/index.js";
 import { type CaseResult, type WatchOptions, watchCases } from "./watch-cases.js";
 
-const GONE_TIMEOUT_MS = 10_000;
+const GONE_TIMEOUT_MS = 60_000;
 
 /** Mounts, runs the cases, unmounts. Throws when the mount fails, or its process does not end. */
 export async function watchMount(

@@ -175,7 +175,7 @@ export function onHandle(world: World, step: Operation): Choice | undefined {
           inode.mode = 0o640;
         },
         inOverlay: () => {
-          const { mode, nlink } = world.overlay.setattr(handle.node, { mode: 0o640 }, handle);
+          const { mode, nlink } = world.overlay.setattr(handle.node, { mode: 0o640 });
           strictEqual(mode & 0o7777, inode.mode);
           strictEqual(nlink, inode.nlink, `links of ${what}`);
         },

@@ -107,6 +107,6 @@ export function truncate(session: NativeSession, call: Call): number {
 
 export function ftruncate(session: NativeSession, call: Call): number {
   const handle = session.file(call.file(1));
-  session.overlay.setattr(handle.node, { sizeBytes: call.offset }, handle);
+  session.overlay.setattr(handle.node, { sizeBytes: call.offset });
   return 0;
 }

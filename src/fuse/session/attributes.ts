@@ -73,13 +73,13 @@ export function setattr(session: FuseSession): number {
   const { request, overlay } = session;
   const inode = session.inodes.get(request.nodeId);
   const valid = request.u32(40);
-  const handle = valid & attrField.FH ? session.files.file(request.u64(48)).opened : undefined;
   const change = attrChange(request, valid);
-  if (valid & attrField.KILL_SUIDGID && change.mode === undefined) {
+  const kills = valid & attrField.KILL_SUIDGID && change.mode === undefined;
+  if (kills && overlay.hasSetIds(inode.node)) {
     const mode = modeWithoutPrivilege(overlay.stat(inode.node).mode);
     if (mode !== undefined) change.mode = mode;
   }
-  const stat = overlay.setattr(inode.node, change, handle);
+  const stat = overlay.setattr(inode.node, change);
   session.reply.attrOut(stat, attrSeconds(inode));
   return ATTR_OUT_BYTES;
 }

@@ -4,7 +4,15 @@
 import { assert } from "../../assert.js";
 import { errno, FsError } from "../../errors.js";
 import type { Handle, Node } from "../../overlay/index.js";
-import { O_ACCMODE, O_APPEND, O_RDONLY, O_RDWR, O_TRUNC, S_IFREG } from "../../sys/index.js";
+import {
+  O_ACCMODE,
+  O_APPEND,
+  O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  S_IFREG,
+  type Stat,
+} from "../../sys/index.js";
 import {
   ENTRY_BYTES,
   OPEN_BYTES,
@@ -77,17 +85,18 @@ function openForWriting(
   return handle;
 }
 
-/** Takes the open into the tables and answers it. Closes `handle` when that fails. */
+/** Takes the open into the tables and answers it. Closes `handle` when that fails. `stat`: where it is known. */
 function replyOpen(
   session: FuseSession,
   offset: number,
   inode: FuseInode,
   flags: number,
   handle: Handle | undefined,
+  stat?: Stat,
 ): number {
   const file = new OpenFile(inode, handle, (flags & O_APPEND) !== 0);
   try {
-    if (inode.opens === 0) chooseMode(session, inode, file, writesWith(flags));
+    if (inode.opens === 0) chooseMode(session, inode, file, writesWith(flags), stat);
     const kernelFlags = openFlagsOf(inode);
     if (inode.backing !== undefined && writesWith(flags)) {
       noteWritesAround(session, inode, flags);
@@ -105,10 +114,16 @@ function replyOpen(
 }
 
 /** Decides how all opens of this inode are served until the last is closed. */
-function chooseMode(session: FuseSession, inode: FuseInode, file: OpenFile, writes: boolean): void {
+function chooseMode(
+  session: FuseSession,
+  inode: FuseInode,
+  file: OpenFile,
+  writes: boolean,
+  stat: Stat | undefined,
+): void {
   inode.mode = "cached";
   if (!session.passthrough.enabled) return;
-  if (!wantsPassthrough(session, inode.node, writes)) return;
+  if (!wantsPassthrough(session, inode.node, writes, stat)) return;
   inode.backing = session.passthrough.register(inode, file.handle(session.overlay));
   if (inode.backing !== undefined) inode.mode = "passthrough";
 }
@@ -158,9 +173,9 @@ function replyCreated(
   const inode = session.inodes.current(made.node);
   // The open comes first: it can change how long the attributes may be believed.
   const openOffset = OUT_HEADER_BYTES + ENTRY_BYTES;
-  replyOpen(session, openOffset, inode, flags, made.handle);
-  inode.lookups += 1;
   const stat = session.overlay.stat(made.node);
+  replyOpen(session, openOffset, inode, flags, made.handle, stat);
+  inode.lookups += 1;
   session.reply.entry(OUT_HEADER_BYTES, inode.nodeId, stat, attrSeconds(inode));
   return ENTRY_BYTES + OPEN_BYTES;
 }

@@ -12,9 +12,13 @@ const EXECUTE_BITS = 0o111;
 const SHARED_OBJECT = /\.so(\.\d.*)?$/s;
 
 /** True where an inode's first open is to be served by passthrough. */
-export function wantsPassthrough(session: FuseSession, node: Node, writes: boolean): boolean {
+export function wantsPassthrough(
+  session: FuseSession,
+  node: Node,
+  writes: boolean,
+  stat: Stat = session.overlay.stat(node),
+): boolean {
   const { overlay, options } = session;
-  const stat = overlay.stat(node);
   // What is written past us moves when the upper is frozen, which takes all names of it.
   if (stat.nlink > 1 && (writes || overlay.isUpper(node))) return false;
   // The kernel tells nobody of a write past us, which must take these bits away, nor knows what may
