@@ -108,3 +108,20 @@ test("RUN --mount: what each form shows, and what stays of it", options, async (
   yard.expectNothingLeft();
   await expectSound(yard.place);
 });
+
+test("build: a cache mount that can't be filled is called one", options, async () => {
+  await using yard = makeYard();
+  const programs = yard.place.directory("programs");
+  writeFileSync(join(programs, "cp"), "#!/bin/sh\necho 'cp: no room' >&2\nexit 1\n", {
+    mode: 0o755,
+  });
+  const path = process.env["PATH"] ?? "";
+  try {
+    process.env["PATH"] = `${programs}:${path}`;
+    const step = `${BASE}FROM base\nRUN --mount=type=cache,from=base,source=/bin,id=mine,target=/c ls /c\n`;
+    match(await yard.fault(step), /Cannot fill cache mount "mine": cp: no room$/);
+  } finally {
+    process.env["PATH"] = path;
+  }
+  yard.expectNothingLeft();
+});

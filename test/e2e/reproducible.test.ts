@@ -77,3 +77,35 @@ test("commit, save: with SOURCE_DATE_EPOCH the same digests twice, times clamped
   );
   await expectSound(place);
 });
+
+test("commit of a sandbox: with SOURCE_DATE_EPOCH no time of the directory is later", {
+  timeout: 120_000,
+  skip: needsRoot,
+}, async () => {
+  await using place = new Workplace();
+  const digests: string[] = [];
+  for (const name of ["one", "two"]) {
+    const directory = place.directory(name);
+    const target = place.directory(`mounts/${name}`);
+    for (const file of ["early", "late"]) writeFileSync(join(directory, file), file);
+    const later = EPOCH + 1000 * (digests.length + 1);
+    utimesSync(join(directory, "early"), 5, 5);
+    for (const path of ["late", "."]) utimesSync(join(directory, path), later, later);
+    await place.strata("mount", "--name", name, "--from-dir", directory, target);
+    const done = await place.tryStrata(["commit", name, "box:1"], { env });
+    equal(done.status, 0, done.stderr);
+    const [shown] = JSON.parse(await place.strata("inspect", "box:1")) as [Shown];
+    digests.push(shown.RootFS.Layers[0] ?? "");
+    await place.strata("unmount", target);
+  }
+  equal(digests[0], digests[1], "the layer of the directory");
+  const blob = join(place.store, (digests[0] ?? "").replace("sha256:", "blobs/sha256/"));
+  const listed = await run("tar", ["--full-time", "--utc", "-tvf", blob]);
+  const lines = listed.trim().split("\n");
+  deepStrictEqual(lines.map((line) => line.split(/\s+/).slice(3).join(" ")).sort(), [
+    "1970-01-01 00:00:05 early",
+    "2001-09-09 01:46:40 ./",
+    "2001-09-09 01:46:40 late",
+  ]);
+  await expectSound(place);
+});

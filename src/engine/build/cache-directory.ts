@@ -49,7 +49,7 @@ export async function cacheDirectory(
     else directory = join(job.scratch.path, `cache-${randomBytes(8).toString("hex")}`);
   }
   if (origin === undefined) await makeDirectory(directory, mount);
-  else await fillDirectory(job, mount, origin, { directory, home }, held);
+  else await fillDirectory(job, mount, origin, { directory, home, id }, held);
   return directory;
 }
 
@@ -64,12 +64,20 @@ async function makeDirectory(directory: string, mount: RunMount): Promise<void> 
   }
 }
 
+interface CacheHome {
+  readonly directory: string;
+  /** Of all that lies there for one cache. */
+  readonly home: string;
+  /** What the Dockerfile calls it. */
+  readonly id: string;
+}
+
 /** Made with its files by one rename, by one step at a time. */
 async function fillDirectory(
   job: BuildJob,
   mount: RunMount,
   origin: NamedOrigin,
-  { directory, home }: { readonly directory: string; readonly home: string },
+  { directory, home, id }: CacheHome,
   held: Held,
 ): Promise<void> {
   const lock = await new LockFile(join(home, "filling"), directory).acquire("exclusive");
@@ -82,7 +90,7 @@ async function fillDirectory(
     // Within the cache's own directory: so it goes with it, if this process is killed.
     const aside = join(home, `filling-${randomBytes(8).toString("hex")}`);
     await mkdir(aside, { mode: 0o700 });
-    await fillVolume(source, { source: aside, target: "/" });
+    await fillVolume(source, { source: aside, target: "/" }, `cache mount "${id}"`);
     const { uid, gid, mode } = mount;
     if (uid !== undefined || gid !== undefined) await chown(aside, uid ?? 0, gid ?? 0);
     if (mode !== undefined) await chmod(aside, mode);

@@ -1,4 +1,5 @@
-// An empty volume gets what the image has at its place, with all attributes, as docker does it.
+// An empty volume gets what the image has at its place, with all attributes, as docker does it; and a build's cache
+// what its `from` has.
 // https://docs.docker.com/engine/storage/volumes/#populate-a-volume-using-a-container
 
 import { spawn } from "node:child_process";
@@ -16,22 +17,27 @@ import {
 import type { VolumeToFill } from "./monitor-job.js";
 
 /**
- * `root`: the mounted tree. A link in it leads nowhere else. Throws EngineError UNAVAILABLE, FsError.
+ * `root`: the mounted tree. A link in it leads nowhere else. `title`: what it is that is filled. Throws EngineError
+ * UNAVAILABLE, FsError.
  */
-export async function fillVolume(root: string, { source, target }: VolumeToFill): Promise<void> {
+export async function fillVolume(
+  root: string,
+  { source, target }: VolumeToFill,
+  title = `volume "${source}"`,
+): Promise<void> {
   if (readdirSync(source).length > 0) return;
   using tree = new Descriptor(openAt(AT_FDCWD, bytesOf(root), O_RDONLY | O_DIRECTORY));
   const found = tryOpenInRoot(tree.fd, bytesOf(target), O_RDONLY | O_DIRECTORY);
   if (found === undefined) return;
   try {
-    await copyTree(found, source);
+    await copyTree(found, source, title);
   } finally {
     closeSync(found);
   }
 }
 
 /** cp(1) knows how to copy every attribute, hole and link. */
-async function copyTree(from: number, to: string): Promise<void> {
+async function copyTree(from: number, to: string, title: string): Promise<void> {
   const child = spawn("cp", ["-a", "--", "/proc/self/fd/3/.", `${to}/`], {
     stdio: ["ignore", "ignore", "pipe", from],
   });
@@ -43,5 +49,5 @@ async function copyTree(from: number, to: string): Promise<void> {
   });
   if (status === 0) return;
   const [reason = ""] = Buffer.concat(said).toString("utf8").split("\n");
-  throw new EngineError("UNAVAILABLE", `Cannot fill volume "${to}": ${reason}`);
+  throw new EngineError("UNAVAILABLE", `Cannot fill ${title}: ${reason}`);
 }

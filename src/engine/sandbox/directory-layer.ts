@@ -3,11 +3,11 @@
 
 import { chainIds } from "../../digest.js";
 import type { ImageDocuments } from "../../image/index.js";
-import { layerDescriptor } from "../../image/index.js";
-import { directoryTree, wholeTree, writeDiff } from "../../layer/index.js";
+import { directoryTree, wholeTree } from "../../layer/index.js";
 import { ROOT_PATH } from "../../path.js";
 import type { Container, Store } from "../../store/index.js";
 import { appendArchives } from "../archive-uppers.js";
+import { putLayerBlob } from "../layer-blob.js";
 
 /** The image of the directory alone, and the container as one of that image. Throws EngineError, FsError. */
 export async function withDirectoryLayer(
@@ -15,12 +15,9 @@ export async function withDirectoryLayer(
   image: ImageDocuments,
   container: Container & { readonly directory: string },
 ): Promise<{ readonly image: ImageDocuments; readonly container: Container }> {
-  await using writer = await store.blobs.writer({ digest: "given" });
   using tree = directoryTree(container.directory);
   const entries = wholeTree(tree, { as: ROOT_PATH, oneFileSystem: true });
-  const { diffId, sizeBytes } = await writeDiff(entries, (chunk) => writer.write(chunk));
-  const blob = await writer.commit({ digest: diffId, sizeBytes });
-  const descriptor = layerDescriptor(blob);
+  const { descriptor, diffId } = await putLayerBlob(store, entries);
   // Not when it was made: the same directory is to give the same image.
   const created = new Date(0);
   return {
