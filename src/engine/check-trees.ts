@@ -26,24 +26,39 @@ interface Unpacked {
 
 const STATES = { A: "is not in its blob", C: "is not as in its blob", D: "is missing" };
 
+/** What comparing gave. */
+export interface CheckedTrees {
+  readonly findings: readonly CheckFinding[];
+  /** Layers of which nothing is known now, though nothing is known to be wrong with them either; whole messages. */
+  readonly uncompared: readonly string[];
+}
+
 /**
- * The layers among `wanted` that show something else than their blobs. Those that can't be compared are left out:
- * their blobs are damaged or gone, or somebody with other rights has unpacked them. Hold the store's lock. Takes as
- * much room as the largest layer, and all that are damaged. Throws FsError.
+ * The layers among `wanted` that show something else than their blobs. Those whose blobs are damaged or gone, or of whose
+ * stack a part is, are left out: that is told elsewhere. Hold the store's lock. Takes as much room as the largest layer,
+ * and all that are damaged. Throws FsError.
  */
 export async function checkTrees(
   store: Store,
   wanted: (chainId: ChainId) => boolean,
-): Promise<CheckFinding[]> {
+): Promise<CheckedTrees> {
   await using scratch = await store.scratch("check");
   /** What is below counts as its blob says: one damaged layer makes no other one damaged. */
   const fresh = new Map<ChainId, string>();
   const treeOf = (chainId: ChainId): string => fresh.get(chainId) ?? store.layers.path(chainId);
   const findings: CheckFinding[] = [];
-  for (const layer of await layersBaseFirst(store)) {
+  const layers = await layersBaseFirst(store);
+  const told = new Set(layers.map(({ chain }) => chain.at(-1)));
+  const uncompared = (await store.layers.list())
+    .filter((chainId) => wanted(chainId) && !told.has(chainId))
+    .map((chainId) => notCompared(chainId, "no image and no container says what it stands on"));
+  for (const layer of layers) {
     const object = layer.chain.at(-1);
     assert(object !== undefined, "a chain has a top");
-    if (!wanted(object) || !(await isComparable(store, layer.chain))) continue;
+    if (!wanted(object)) continue;
+    const state = await stateOf(store, layer.chain);
+    if (state === "foreign") uncompared.push(notCompared(object, FOREIGN));
+    if (state !== "comparable") continue;
     const below = layer.chain.slice(0, -1).map(treeOf).reverse();
     const tree = join(scratch.path, hexOf(object));
     if (!(await unpacks(store, layer, { tree, below }))) continue;
@@ -57,7 +72,13 @@ export async function checkTrees(
       findings.push({ kind: "layer", object, message: `Cannot use "${object}": ${state}` });
     }
   }
-  return findings;
+  return { findings, uncompared };
+}
+
+const FOREIGN = "it, or a layer below it, was unpacked with other rights or in another format";
+
+function notCompared(chainId: ChainId, reason: string): string {
+  return `Cannot compare "${chainId}" with its blob: ${reason}`;
 }
 
 /** Of all images, and of those that containers were made from; each once. */
@@ -79,15 +100,19 @@ async function layersBaseFirst(store: Store): Promise<Unpacked[]> {
   return [...layers.values()].sort((a, b) => a.chain.length - b.chain.length);
 }
 
-/** All of the stack is there, and written as this process would. */
-async function isComparable(store: Store, chain: readonly ChainId[]): Promise<boolean> {
+/** Whether all of the stack is there, and written as this process would. */
+async function stateOf(
+  store: Store,
+  chain: readonly ChainId[],
+): Promise<"comparable" | "foreign" | "damaged"> {
   const own = store.layers.format;
+  let isForeign = false;
   for (const chainId of chain) {
     const info = await unlessDamaged(() => store.layers.info(chainId));
-    if (info === undefined || !isSameFormat(info.format, own)) return false;
-    if (!(await store.layers.hasTree(chainId))) return false;
+    if (info === undefined || !(await store.layers.hasTree(chainId))) return "damaged";
+    isForeign ||= !isSameFormat(info.format, own);
   }
-  return true;
+  return isForeign ? "foreign" : "comparable";
 }
 
 function isSameFormat(a: LayerInfo["format"], b: LayerInfo["format"]): boolean {

@@ -51,10 +51,13 @@ async function withTrees(
   // One of both is not as it was made: an index that differs tells where to look.
   const differing = new Set<string>([...isAbout("index", report.findings), ...report.doubtful]);
   if (!deep && differing.size === 0) return report;
-  const trees = await checkTrees(store, (chainId) => deep || differing.has(chainId));
+  const { findings: trees, uncompared } = await checkTrees(
+    store,
+    (chainId) => deep || differing.has(chainId),
+  );
   const damaged = isAbout("layer", trees);
   const others = report.findings.filter(
     ({ kind, object }) => kind !== "index" || !damaged.has(object),
   );
-  return { ...report, findings: [...others, ...trees] };
+  return { ...report, uncompared, findings: [...others, ...trees] };
 }

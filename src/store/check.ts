@@ -33,6 +33,8 @@ export interface CheckReport {
   readonly findings: readonly CheckFinding[];
   /** Layers whose index is of another tree, or of theirs before something was done to its root: a copy has such, too. */
   readonly doubtful: readonly ChainId[];
+  /** Layers that were to be compared with their blobs and could not be; whole messages. */
+  readonly uncompared: readonly string[];
   /** What was looked at. */
   readonly blobs: number;
   readonly images: number;
@@ -53,7 +55,7 @@ export async function checkAll(store: Store): Promise<CheckReport> {
   const images = await checkImages(store, findings);
   const { layers, doubtful } = await checkLayers(store, findings);
   const containers = await checkContainers(store, findings);
-  return { findings, doubtful, blobs, images, layers, containers };
+  return { findings, doubtful, uncompared: [], blobs, images, layers, containers };
 }
 
 /** Runs one check; what it throws as a refusal becomes a finding. */

@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ChainId, hexOf } from "../../src/digest.js";
 import { check, repair } from "../../src/engine/index.js";
+import { parseReference } from "../../src/oci/index.js";
 import type { Store } from "../../src/store/index.js";
 import { addImage, pictureOf, Scratch, tarOf, writeTree } from "../store/fixture.js";
 
@@ -149,6 +150,30 @@ test("check: without an index a changed file is found by --deep only", options, 
     findings.map(({ kind, object }) => [kind, object]),
     [["layer", base]],
   );
+});
+
+test("check --deep: says which layers it could not compare, and why", options, async () => {
+  using scratch = new Scratch();
+  const store = await twoImages(scratch);
+  const [base, top] = await chainOf(store);
+  const [, other] = (await store.resolve("b")).chain;
+  ok(base !== undefined && top !== undefined && other !== undefined);
+  deepStrictEqual((await check(store, { deep: true })).uncompared, []);
+  // As somebody would have unpacked it who may not change owners.
+  const path = join(store.layers.home(top), "layer.json");
+  const info = JSON.parse(readFileSync(path, "utf8")) as { format: { ownership: string } };
+  const ownership = info.format.ownership === "override" ? "native" : "override";
+  writeFileSync(path, JSON.stringify({ ...info, format: { ...info.format, ownership } }));
+  await store.references.delete(parseReference("b"));
+  const said = [
+    `Cannot compare "${other}" with its blob: no image and no container says what it stands on`,
+    `Cannot compare "${top}" with its blob: it, or a layer below it, was unpacked with other rights or in another format`,
+  ];
+  const { findings, uncompared } = await check(store, { deep: true });
+  deepStrictEqual(findings, []);
+  deepStrictEqual(uncompared, said);
+  // Who doesn't ask for a comparison is told nothing of it.
+  deepStrictEqual((await check(store)).uncompared, []);
 });
 
 test(

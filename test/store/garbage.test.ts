@@ -82,6 +82,7 @@ test("Store.check: finds damaged and missing blobs, half layers, lost images", a
   deepStrictEqual(sound, {
     findings: [],
     doubtful: [],
+    uncompared: [],
     blobs: 4,
     images: 1,
     layers: 2,

@@ -24,6 +24,7 @@ export function addStoreCommands(program: Command): void {
       `
 Blobs are read whole. Unpacked layers are compared with their indexes, which know each file's size and times, and
 where those differ, or with --deep, with their blobs: file by file, which takes as long as unpacking them.
+Those that another user or kind of mount has unpacked can't be compared here, and are named.
 
 Repair removes damaged blobs and layers, the names of images that lost a part of theirs (pull or load
 them again), and containers whose record is lost and in which nothing was written. What it leaves
@@ -35,12 +36,14 @@ stays until "strata rm -f ID". "strata prune" then removes what nothing needs an
       const report =
         options.repair === true ? await repaired(store, options) : await check(store, options);
       for (const { message } of report.findings) printLine(message);
-      const { blobs, images, layers, containers, findings } = report;
+      for (const message of report.uncompared) printLine(message);
+      const { blobs, images, layers, containers, findings, uncompared } = report;
       if (findings.length > 0) {
         throw new EngineError("DATA_LOSS", `The store is damaged: ${findings.length} faults`);
       }
+      const more = uncompared.length === 0 ? "" : ` (${uncompared.length} not compared)`;
       printLine(
-        `The store is sound: ${blobs} blobs, ${images} images, ${layers} layers, ${containers} containers`,
+        `The store is sound: ${blobs} blobs, ${images} images, ${layers} layers${more}, ${containers} containers`,
       );
     });
   program
