@@ -2,6 +2,7 @@
 // https://github.com/docker/cli/blob/master/cli/command/formatter/container.go
 
 import type { ContainerStats, PsLine } from "../engine/index.js";
+import { formatPlatform, type Platform } from "../oci/index.js";
 import { ago, cut, goTime, humanDuration, humanSize } from "./format.js";
 import type { Listing } from "./listing.js";
 import { quoted } from "./template/quoting.js";
@@ -67,13 +68,36 @@ export function psListing({ trunc, sizes }: PsColumns, now = Date.now()): Listin
       Mounts: mountsText(line, trunc),
       LocalVolumes: String(line.view.config.mounts.filter(({ type }) => type === "volume").length),
       Networks: line.view.config.network,
-      // docker knows it of images that came as several, in its containerd store.
-      Platform: null,
+      Platform: line.platform === undefined ? null : new ShownPlatform(line.platform),
       // No program is asked for its health, and no network gives addresses.
       HealthStatus: "",
       IPAddresses: [],
     }),
   };
+}
+
+/** Its text in a template, docker's fields below it, and the names of the image format in JSON. */
+class ShownPlatform {
+  readonly Architecture: string;
+  readonly OS: string;
+  readonly Variant: string;
+  readonly #platform: Platform;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+    this.Architecture = platform.architecture;
+    this.OS = platform.os;
+    this.Variant = platform.variant ?? "";
+  }
+
+  toString(): string {
+    return formatPlatform(this.#platform);
+  }
+
+  toJSON(): unknown {
+    const { architecture, os, variant } = this.#platform;
+    return { architecture, os, ...(variant === undefined ? {} : { variant }) };
+  }
 }
 
 function shortened(id: string, trunc: boolean): string {

@@ -83,6 +83,7 @@ export {
 } from "./inspect.js";
 export type { Inspection } from "./inspection.js";
 export { type KnownNames, knownNames } from "./known-names.js";
+export { configuredFormat, type ListFormat } from "./list-format.js";
 export { type LoadRequest, load } from "./load.js";
 export { type LoginRequest, type LogoutRequest, login, logout, registryDomain } from "./login.js";
 export { type MountedContainer, type MountRequest, mount } from "./mount.js";

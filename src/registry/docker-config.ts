@@ -1,4 +1,4 @@
-// docker's config.json as far as credentials go. Fields that are not known here are kept.
+// docker's config.json: credentials, and texts by their names. Fields that are not known here are kept.
 // https://github.com/docker/cli/blob/master/cli/config/configfile/file.go
 
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
@@ -25,6 +25,12 @@ export class DockerConfig {
     const own = fields.stringMap("credHelpers").get(server);
     const helper = own ?? fields.string("credsStore") ?? "";
     return helper === "" ? undefined : helper;
+  }
+
+  /** undefined for what is not there or empty. Throws EngineError DATA_LOSS for what is no text. */
+  text(name: string): string | undefined {
+    const found = new JsonFields(this.#raw, this.path).string(name) ?? "";
+    return found === "" ? undefined : found;
   }
 
   /** The keys of auths, as they are written. */

@@ -84,6 +84,64 @@ test("--format: docker's fields in json, raw and tables", { timeout: 120_000 }, 
   );
 });
 
+test("psFormat and the others of docker's config.json, and Platform", {
+  timeout: 120_000,
+}, async () => {
+  await using place = await seeded();
+  const env = { DOCKER_CONFIG: place.directory("docker") };
+  const path = join(env.DOCKER_CONFIG, "config.json");
+  const said = async (...words: readonly string[]): Promise<string> => {
+    const { status, stdout, stderr } = await place.tryStrata(words, { env });
+    equal(status, 0, stderr);
+    return `${stderr}${stdout}`;
+  };
+  const formats = {
+    psFormat: "{{.Names}} is {{.State}}",
+    imagesFormat: "table {{.Repository}}\\t{{.Tag}}",
+    volumesFormat: "vol {{.Name}}",
+    statsFormat: "{{.Name}} {{.PIDs}}",
+  };
+  writeFileSync(path, JSON.stringify({ auths: {}, ...formats }));
+  equal(await said("ps", "-a"), "box is created\n");
+  equal(await said("stats", "-a", "--no-stream"), "box 0\n");
+  equal(await said("images"), "REPOSITORY   TAG\nbuilt        1\nseed         1\n");
+  equal(await said("image", "ls", "seed"), "REPOSITORY   TAG\nseed         1\n");
+  await said("volume", "create", "db");
+  equal(await said("volume", "ls"), "vol db\n");
+  // --format and -q count more, without a word.
+  equal(await said("ps", "-a", "--format", "{{.Names}}"), "box\n");
+  match(await said("ps", "-a", "--format", "table"), /^CONTAINER ID +IMAGE /);
+  match(await said("ps", "-aq"), /^[0-9a-f]{12}\n$/);
+  match(await said("images", "-q", "seed"), /^[0-9a-f]{12}\n$/);
+  match(await said("images", "--format", "table", "seed"), /^REPOSITORY +TAG +IMAGE ID /);
+  equal(await said("volume", "ls", "-q"), "db\n");
+  writeFileSync(path, "{");
+  match(
+    await said("ps", "-a"),
+    /^WARNING: Error loading config file: .*config\.json.*\nCONTAINER ID /,
+  );
+  match(await said("images", "seed"), /^WARNING: .*\nREPOSITORY +TAG +IMAGE ID /);
+
+  const of = async (...words: readonly string[]): Promise<string> =>
+    await place.strata("ps", "-a", "--format", ...words);
+  const architecture = await place.strata("inspect", "-f", "{{.Architecture}}", "seed:1");
+  equal(await of("{{.Platform}}"), `linux/${architecture}`);
+  equal(await of("table {{.Platform}}"), `PLATFORM\nlinux/${architecture}`);
+  equal(
+    await of("{{.Platform.OS}} {{json .Platform}}"),
+    `linux {"architecture":"${architecture}","os":"linux"}`,
+  );
+  const { Platform } = JSON.parse(await of("json")) as { readonly Platform: unknown };
+  deepStrictEqual(Platform, { architecture, os: "linux" });
+  await place.strata("import", "--platform", "linux/arm/v7", place.at("seed.tar"), "far:1");
+  await place.strata("create", "--name", "far", "far:1", "/file");
+  equal(
+    await place.strata("ps", "-a", "-f", "name=far", "--format", "{{.Platform}}"),
+    "linux/arm/v7",
+  );
+  equal(await place.strata("inspect", "-f", "{{.Platform}}", "far"), "linux");
+});
+
 test("inspect: when an image was tagged here, and where its tree would be", {
   timeout: 120_000,
 }, async () => {

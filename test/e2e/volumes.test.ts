@@ -77,6 +77,49 @@ test("volume create, ls, inspect, rm, prune: as docker's", { skip, timeout: 120_
   await expectSound(box);
 });
 
+test("system prune --volumes: those without a name of their own that nobody uses", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await using box = await Box.make();
+  await box.strata("volume", "create", "named");
+  const [unnamed, used, gone] = [
+    await box.strata("volume", "create"),
+    await box.strata("volume", "create"),
+    await box.strata("volume", "create", "--label", "app=shop"),
+  ];
+  const id = await box.strata("create", "-v", `${used}:/data`, "box", "true");
+  writeFileSync(join((await volume(box, gone)).Mountpoint, "rows"), "12345");
+  const asked = await box.tryStrata(["system", "prune", "--volumes"]);
+  deepStrictEqual(asked.stdout.split("\n").slice(0, 5), [
+    "WARNING! This will remove:",
+    "  - all stopped containers",
+    "  - all anonymous volumes not used by at least one container",
+    "  - all dangling images",
+    "  - unused build cache",
+  ]);
+  match(
+    await refusal(box, "system", "prune", "-f", "--volumes", "--filter", "until=1h"),
+    /^Error: The "until" filter is not supported with "--volumes"$/m,
+  );
+  const left = async () => (await box.strata("volume", "ls", "-q")).split("\n").sort();
+  strictEqual(
+    await box.strata("system", "prune", "-f", "--volumes", "--filter", "label=app=shop"),
+    `Deleted Volumes:\n${gone}\n\nTotal reclaimed space: 5B`,
+  );
+  deepStrictEqual(await left(), ["named", unnamed, used].sort());
+  // Without the option none, with it those of containers that went just before, too.
+  const containers = ["Deleted Containers:", id, ""];
+  const total = "Total reclaimed space: 0B";
+  const pruned = async (...words: readonly string[]) =>
+    (await box.strata("system", "prune", "-f", ...words)).split("\n");
+  deepStrictEqual(await pruned(), [...containers, total]);
+  const volumes = ["Deleted Volumes:", ...[unnamed, used].sort(), ""];
+  deepStrictEqual(await pruned("--volumes"), [...volumes, total]);
+  deepStrictEqual(await left(), ["named"]);
+  await expectSound(box);
+});
+
 test("run -v NAME: makes, fills and shares volumes, which stay in use until the last container is removed", {
   skip,
   timeout: 120_000,

@@ -5,6 +5,7 @@ import { type HistoryStep, history, type ImageLine, images, rmi, tag } from "../
 import { familiarRepository } from "../../oci/index.js";
 import { forEachObject } from "../each.js";
 import { ago, cut, goTime, humanSize, shownId } from "../format.js";
+import { formatOf } from "../list-format.js";
 import { formatOption, type Listing, renderListing } from "../listing.js";
 import { collect } from "../repeatable.js";
 import { type GlobalOptions, openStore, print, printLine } from "../session.js";
@@ -56,7 +57,11 @@ Examples:
   strata images --format '{{.ID}}: {{.Repository}}'
   strata images --format 'table {{.Repository}}\\t{{.Tag}}\\t{{.Size}}'`,
     )
-    .action(async (filter: string | undefined, options: ListOptions) => {
+    .action(async (filter: string | undefined, given: ListOptions, command: Command) => {
+      const options =
+        given.quiet === true
+          ? given
+          : { ...given, format: await formatOf(command, "imagesFormat") };
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const lines = await images(store, {
         all: options.all === true,

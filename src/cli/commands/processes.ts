@@ -16,6 +16,7 @@ import { EngineError } from "../../errors.js";
 import { aligned } from "../aligned.js";
 import { psListing, statsListing } from "../container-lines.js";
 import { forEachObject } from "../each.js";
+import { formatOf } from "../list-format.js";
 import { formatOption, renderListing } from "../listing.js";
 import { collect } from "../repeatable.js";
 import { type GlobalOptions, note, openStore, print, printLine } from "../session.js";
@@ -85,8 +86,12 @@ Examples:
   strata ps -a -f status=exited
   strata ps --format '{{.Names}}: {{.Status}}'`,
     )
-    .action(async (flags: PsFlags) => {
+    .action(async (given: PsFlags, command: Command) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
+      if (given.quiet === true && given.format !== "table" && given.format !== "raw") {
+        note("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+      }
+      const flags = { ...given, format: await formatOf(command, "psFormat") };
       const lines = await ps(store, psRequest(flags));
       const columns = { trunc: flags.trunc, sizes: flags.size === true };
       const format = flags.quiet === true ? quietFormat(flags) : flags.format;
@@ -95,17 +100,18 @@ Examples:
 }
 
 function quietFormat({ format }: PsFlags): string {
-  if (format === "raw") return "container_id: {{.ID}}";
-  if (format !== "table") {
-    note("WARNING: Ignoring custom format, because both --format and --quiet are set.");
-  }
-  return "{{.ID}}";
+  return format === "raw" ? "container_id: {{.ID}}" : "{{.ID}}";
 }
 
 /** As docker, which measures sizes where a template shows them. */
 function wantsSizes({ size, quiet, format }: PsFlags): boolean {
   if (size !== undefined || quiet === true) return size === true;
   return /\{\{[^}]*(?:\.Size\b|\bjson +\.\s*\}\})/.test(format);
+}
+
+/** They are in the images' configs, of which a plain list needs none. */
+function wantsPlatforms({ format }: PsFlags): boolean {
+  return format === "json" || /\{\{[^}]*(?:\.Platform\b|\bjson +\.\s*\}\})/.test(format);
 }
 
 function psRequest(flags: PsFlags): PsRequest {
@@ -116,6 +122,7 @@ function psRequest(flags: PsFlags): PsRequest {
     // docker reads -1, its default, as "not asked".
     ...(last < 0 ? {} : { last }),
     sizes: wantsSizes(flags),
+    platforms: wantsPlatforms(flags),
   };
 }
 
@@ -162,11 +169,12 @@ function addStats(program: Command): void {
     .addOption(new Option("--no-stream", "once, and end"))
     .option("--no-trunc", "whole IDs")
     .addOption(formatOption())
-    .action(async (containers: string[], flags: StatsFlags) => {
+    .action(async (containers: string[], flags: StatsFlags, command: Command) => {
+      const format = await formatOf(command, "statsFormat");
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const listing = statsListing(flags.trunc);
       const show = (lines: readonly ContainerStats[]): string =>
-        renderListing(listing, lines, flags.format);
+        renderListing(listing, lines, format);
       do {
         const lines = await nextStats(store, containers, flags);
         print(flags.stream && process.stdout.isTTY ? `${CLEAR}${show(lines)}` : show(lines));

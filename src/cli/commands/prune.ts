@@ -8,8 +8,11 @@ import {
   type PrunedBuilds,
   type PrunedContainers,
   type PrunedImages,
+  type PrunedVolumes,
   pruneBuilds,
+  volumePrune,
 } from "../../engine/index.js";
+import { EngineError } from "../../errors.js";
 import { confirm } from "../confirm.js";
 import { humanSize } from "../format.js";
 import { collect } from "../repeatable.js";
@@ -19,6 +22,7 @@ interface PruneFlags {
   readonly all?: boolean;
   readonly force?: boolean;
   readonly filter?: string[];
+  readonly volumes?: boolean;
 }
 
 function withPruneOptions(command: Command): Command {
@@ -88,23 +92,38 @@ export function addSystemPrune(system: Command): void {
     .option(
       "-a, --all",
       "all images that no container stands on, not only those without a name, and all that builds remember",
-    );
+    )
+    .option("--volumes", "volumes that no container uses, too: those without a name of their own");
   withPruneOptions(command).action(async (flags: PruneFlags) => {
+    refuseUntil(flags);
     if (flags.force !== true) await confirm(systemWarning(flags), "system prune");
     const store = await openStore(system.optsWithGlobals<GlobalOptions>());
     const containers = await containerPrune(store, requestOf(flags));
     printContainers(containers);
+    // Also with --all: volumes with a name are somebody's.
+    const volumes =
+      flags.volumes === true
+        ? await volumePrune(store, { filters: flags.filter ?? [] })
+        : { names: [], sizeBytes: 0 };
+    printVolumes(volumes);
     const images = await imagePrune(store, requestOf(flags));
     printImages(images);
     const builds = await pruneBuilds(store, requestOf(flags));
     printBuilds(builds);
-    printTotal(containers.sizeBytes + images.sizeBytes + builds.sizeBytes);
+    printTotal(containers.sizeBytes + volumes.sizeBytes + images.sizeBytes + builds.sizeBytes);
   });
 }
 
-function systemWarning({ all, filter = [] }: PruneFlags): string {
+/** A volume has no time that this could mean. */
+function refuseUntil({ volumes, filter = [] }: PruneFlags): void {
+  if (volumes !== true || !filter.some((text) => text.startsWith("until="))) return;
+  throw new EngineError("INVALID_ARGUMENT", 'The "until" filter is not supported with "--volumes"');
+}
+
+function systemWarning({ all, volumes, filter = [] }: PruneFlags): string {
   const lines = [
     "all stopped containers",
+    ...(volumes === true ? ["all anonymous volumes not used by at least one container"] : []),
     all === true ? `all ${UNUSED_IMAGES}` : "all dangling images",
     all === true ? "all build cache" : "unused build cache",
   ];
@@ -134,6 +153,11 @@ function printContainers({ removed }: PrunedContainers): void {
   printLine("Deleted Containers:");
   for (const { id } of removed) printLine(id);
   printLine("");
+}
+
+/** An empty line follows, as docker prints it. */
+export function printVolumes({ names }: PrunedVolumes): void {
+  if (names.length > 0) printLine(`Deleted Volumes:\n${names.join("\n")}\n`);
 }
 
 function printBuilds({ steps }: PrunedBuilds): void {

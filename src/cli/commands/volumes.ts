@@ -11,10 +11,12 @@ import {
 import { confirm } from "../confirm.js";
 import { forEachObject } from "../each.js";
 import { humanSize } from "../format.js";
+import { formatOf } from "../list-format.js";
 import { formatOption, type Listing, renderListing } from "../listing.js";
 import { collect } from "../repeatable.js";
 import { type GlobalOptions, openStore, print, printLine } from "../session.js";
 import { addInspect } from "./inspect.js";
+import { printVolumes } from "./prune.js";
 
 export function addVolumeGroup(program: Command): void {
   const volume = program
@@ -82,10 +84,11 @@ Examples:
   strata volume ls -f dangling=true
   strata volume ls --format '{{.Name}}: {{.Mountpoint}}'`,
     )
-    .action(async ({ quiet, filter, format }: ListFlags) => {
+    .action(async ({ quiet, filter, format }: ListFlags, command: Command) => {
       const store = await openStore(volume.optsWithGlobals<GlobalOptions>());
       const lines = await listVolumes(store, filter);
-      const wanted = quiet === true && format === "table" ? "{{.Name}}" : format;
+      const isNames = quiet === true && format === "table";
+      const wanted = isNames ? "{{.Name}}" : await formatOf(command, "volumesFormat");
       print(renderListing(LISTING, lines, wanted));
     });
 }
@@ -143,12 +146,9 @@ function addPrune(volume: Command): void {
         );
       }
       const store = await openStore(volume.optsWithGlobals<GlobalOptions>());
-      const { names, sizeBytes } = await volumePrune(store, {
-        all: all === true,
-        filters: filter ?? [],
-      });
-      if (names.length > 0) printLine(`Deleted Volumes:\n${names.join("\n")}\n`);
-      printLine(`Total reclaimed space: ${humanSize(sizeBytes, 4)}`);
+      const pruned = await volumePrune(store, { all: all === true, filters: filter ?? [] });
+      printVolumes(pruned);
+      printLine(`Total reclaimed space: ${humanSize(pruned.sizeBytes, 4)}`);
     });
 }
 

@@ -1,5 +1,6 @@
 // How Go sees the values that templates work on. A plain object is a struct with known fields (one
-// that it has not is an error), a Map is a Go map (a key that it has not is "<no value>").
+// that it has not is an error), a Map is a Go map (a key that it has not is "<no value>"). An object with
+// a toString() of its own is a struct with a String(), and toJSON() is what it is in JSON.
 
 /** A row's field that takes arguments, as docker's `{{.Label "key"}}`. */
 export type Method = (...parameters: readonly unknown[]) => unknown;
@@ -47,6 +48,7 @@ export function shown(value: unknown): string {
   if (value === undefined || value === null) return "<nil>";
   if (typeof value === "number") return shownNumber(value);
   if (isList(value)) return `[${value.map(shown).join(" ")}]`;
+  if (isFields(value) && value.toString !== Object.prototype.toString) return String(value);
   if (isFields(value) && Object.keys(value).length === 0) return "{}";
   if (isMap(value) || isFields(value)) {
     return `map[${sortedEntries(value)
@@ -81,5 +83,7 @@ function plain(value: unknown): unknown {
     return Object.fromEntries(sortedEntries(value).map(([key, inner]) => [key, plain(inner)]));
   }
   if (!isFields(value)) return value;
+  const { toJSON } = value;
+  if (typeof toJSON === "function") return plain(toJSON.call(value) as unknown);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
 }

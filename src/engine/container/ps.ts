@@ -2,6 +2,7 @@
 
 import type { Digest } from "../../digest.js";
 import { EngineError } from "../../errors.js";
+import type { Platform } from "../../oci/index.js";
 import { containerWords } from "../../runtime/index.js";
 import type { Store } from "../../store/index.js";
 import { imageSizeBytes, writtenSizeBytes } from "../container-size.js";
@@ -17,6 +18,8 @@ export interface PsRequest {
   readonly last?: number;
   /** Measure what each has written. */
   readonly sizes?: boolean;
+  /** Read what their images are made for. */
+  readonly platforms?: boolean;
 }
 
 export interface PsLine {
@@ -27,6 +30,8 @@ export interface PsLine {
   readonly command: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly sizes?: ContainerSizes;
+  /** As its image's config has it; absent where that is damaged. */
+  readonly platform?: Platform;
 }
 
 /** In bytes: what was written in the container, and that with its image. */
@@ -60,13 +65,27 @@ async function lineOf(
   const { imageName, imageId, directory } = view.container;
   const known = named.get(imageName) ?? meaningOf(store, imageName);
   named.set(imageName, known);
+  const platform = request.platforms === true ? await platformOf(store, view) : undefined;
   return {
     view,
     image: directory ?? ((await known) === imageId ? imageName : imageId),
     command: commandOf(view),
     labels: labelsOf(view),
     ...(request.sizes === true ? { sizes: await sizesOf(store, view) } : {}),
+    ...(platform === undefined ? {} : { platform }),
   };
+}
+
+async function platformOf(
+  store: Store,
+  { container }: ContainerView,
+): Promise<Platform | undefined> {
+  try {
+    return (await store.image(container.manifest)).config.platform;
+  } catch (error) {
+    if (error instanceof EngineError) return undefined;
+    throw error;
+  }
 }
 
 async function meaningOf(store: Store, name: string): Promise<Digest | undefined> {
