@@ -2,7 +2,15 @@
 // from, what RUN's network is, base images, outputs, one layer, the same digest twice.
 
 import { deepStrictEqual, match, notStrictEqual, ok, strictEqual } from "node:assert/strict";
-import { cpSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { RegistryServer } from "../registry/server/registry-server.js";
@@ -84,6 +92,33 @@ test(
     await expectSound(place);
   },
 );
+
+test("build: --iidfile, and --build-arg NAME takes the caller's value", options, async () => {
+  await using place = makePlace();
+  const [file, ids] = [place.at("Dockerfile"), place.at("id")];
+  writeFileSync(
+    file,
+    "FROM scratch\nARG GIVEN=default\nARG OTHER=default\nLABEL is=$GIVEN-$OTHER\n",
+  );
+  const build = async (env: Readonly<Record<string, string>>, ...words: readonly string[]) => {
+    const all = ["build", "-q", "--iidfile", ids, "-f", file, ...words, place.at("context")];
+    const { status, stdout, stderr } = await place.tryStrata(all, { env });
+    strictEqual(status, 0, stderr);
+    const id = readFileSync(ids, "utf8");
+    match(id, /^sha256:[0-9a-f]{64}$/);
+    strictEqual(stdout, `${id}\n`);
+    return await place.strata("inspect", "-f", "{{.Config.Labels.is}}", id);
+  };
+  const names = ["--build-arg", "GIVEN", "--build-arg", "OTHER=here"];
+  strictEqual(await build({ GIVEN: "mine", OTHER: "not asked for" }, ...names), "mine-here");
+  strictEqual(await build({ GIVEN: "" }, ...names), "-here", "an empty value is a value");
+  strictEqual(await build({}, ...names), "default-here", "as if it had not been named");
+  strictEqual(await build({ GIVEN: "not asked for" }), "default-default");
+  writeFileSync(file, "FROM scratch\nCOPY nothing /\n");
+  const words = ["build", "-q", "--iidfile", ids, "-f", file, place.at("context")];
+  strictEqual((await place.tryStrata(words)).status === 0, false);
+  ok(!existsSync(ids), "no ID of another build");
+});
 
 test("build: --network, --platform, proxies and platform arguments", options, async () => {
   await using place = makePlace();

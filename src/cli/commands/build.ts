@@ -1,6 +1,6 @@
 // build, and the cache of builds: build prune, builder prune.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import {
   type BuildOutput,
@@ -101,6 +101,8 @@ async function runBuild(
   flags: BuildFlags,
 ): Promise<void> {
   const request = requestOf(context, flags);
+  // A build that fails must not leave the ID of another.
+  if (flags.iidfile !== undefined) rmSync(flags.iidfile, { force: true });
   const store = await openStore(program.optsWithGlobals<GlobalOptions>());
   const lines = buildLines(formOf(flags));
   const ending = new AbortController();
