@@ -8,6 +8,12 @@ import { type GlobalOptions, note, openStore } from "./session.js";
 
 /** They make the files of containers, or read them all. */
 const MAKERS = ["run", "create", "start", "build", "check"];
+/** As these of a group: volumes have files of other ids. */
+const MAKERS_IN: Readonly<Record<string, readonly string[]>> = {
+  volume: ["prune"],
+  container: ["prune"],
+  system: ["df", "prune"],
+};
 /** They look into one container, or change it; which word names it. */
 const VISITORS: Readonly<Record<string, (words: readonly string[]) => string | undefined>> = {
   exec: ([name]) => name,
@@ -26,9 +32,10 @@ const GROUPS = ["strata", "container", "image"];
 export async function enterNamespaceFor(command: Command): Promise<void> {
   leaveHolder();
   const verb = command.name();
-  if (!GROUPS.includes(command.parent?.name() ?? "")) return;
-  const isMaker = MAKERS.includes(verb);
-  const containerIn = VISITORS[verb];
+  const group = command.parent?.name() ?? "";
+  const isPlain = GROUPS.includes(group);
+  const isMaker = (isPlain && MAKERS.includes(verb)) || MAKERS_IN[group]?.includes(verb) === true;
+  const containerIn = isPlain ? VISITORS[verb] : undefined;
   if ((!isMaker && containerIn === undefined) || !mayEnterIdNamespace()) return;
   if (isMaker) {
     enter();
