@@ -6,10 +6,12 @@ import { placeForContainer } from "../engine/index.js";
 import { enterIdNamespace, leaveHolder, mayEnterIdNamespace } from "../sys/index.js";
 import { type GlobalOptions, note, openStore } from "./session.js";
 
-/** They make the files of containers, or read them all. */
-const MAKERS = ["run", "create", "start", "build", "check"];
+/** They run programs. */
+const RUNNERS = ["run", "create", "start", "build"];
+/** They unpack layers, or look at all. */
+const UNPACKERS = ["pull", "load", "import", "check"];
 /** As these of a group: volumes have files of other ids. */
-const MAKERS_IN: Readonly<Record<string, readonly string[]>> = {
+const OF_GROUPS: Readonly<Record<string, readonly string[]>> = {
   volume: ["prune"],
   container: ["prune"],
   system: ["df", "prune"],
@@ -26,31 +28,37 @@ const VISITORS: Readonly<Record<string, (words: readonly string[]) => string | u
     words.map((word) => /^([^/:]+):/.exec(word)?.[1]).find((name) => name !== undefined),
 };
 /** The words before a command that don't change what it is. */
-const GROUPS = ["strata", "container", "image"];
+const PLAIN_GROUPS = ["strata", "container", "image"];
 
 /** To be called before a command's action. Does not return where it begins anew. */
 export async function enterNamespaceFor(command: Command): Promise<void> {
   leaveHolder();
-  const verb = command.name();
-  const group = command.parent?.name() ?? "";
-  const isPlain = GROUPS.includes(group);
-  const isMaker = (isPlain && MAKERS.includes(verb)) || MAKERS_IN[group]?.includes(verb) === true;
-  const containerIn = isPlain ? VISITORS[verb] : undefined;
-  if ((!isMaker && containerIn === undefined) || !mayEnterIdNamespace()) return;
-  if (isMaker) {
-    enter();
+  const wanted = wantedBy(command);
+  if (wanted === undefined || !mayEnterIdNamespace()) return;
+  if (wanted.kind === "new") {
+    enterIdNamespace();
+    // All is as for users who have one id.
+    if (wanted.runs)
+      note("WARNING: Containers have one user id only: newuidmap, or the kernel, refuses more");
     return;
   }
-  const name = containerIn?.(command.args);
-  if (name === undefined) return;
   const store = await openStore(command.optsWithGlobals<GlobalOptions>());
-  const place = await placeForContainer(store, name);
-  if (place === "here") return;
-  enter(place === "new" ? undefined : place.pid);
+  const place = await placeForContainer(store, wanted.container);
+  if (place === "new") enterIdNamespace();
+  else if (place !== "here") enterIdNamespace(place.pid);
 }
 
-/** Returns where it can't be: then all is as for users who have one id. */
-function enter(pid?: number): void {
-  enterIdNamespace(pid);
-  note("WARNING: Containers have one user id only here: no user namespace of more can be made");
+type Wanted =
+  | { readonly kind: "new"; readonly runs: boolean }
+  | { readonly kind: "container's"; readonly container: string };
+
+function wantedBy(command: Command): Wanted | undefined {
+  const verb = command.name();
+  const group = command.parent?.name() ?? "";
+  if (OF_GROUPS[group]?.includes(verb) === true) return { kind: "new", runs: false };
+  if (!PLAIN_GROUPS.includes(group)) return undefined;
+  if (RUNNERS.includes(verb)) return { kind: "new", runs: true };
+  if (UNPACKERS.includes(verb)) return { kind: "new", runs: false };
+  const container = VISITORS[verb]?.(command.args);
+  return container === undefined ? undefined : { kind: "container's", container };
 }

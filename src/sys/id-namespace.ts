@@ -81,7 +81,7 @@ function makeNamespaces(): Holder | undefined {
   const input = makePipe();
   const output = makePipe();
   const words = ["--user", "--mount", "--propagation", "slave", "--", "cat"];
-  const child = spawn("unshare", words, { stdio: [input.readEnd, output.writeEnd, "inherit"] });
+  const child = spawn("unshare", words, { stdio: [input.readEnd, output.writeEnd, "ignore"] });
   child.unref();
   // It was there when mayEnterIdNamespace looked; without it, there is nothing to read.
   child.once("error", () => undefined);
@@ -112,11 +112,7 @@ function echoes(to: number, from: number): boolean {
 
 function giveIds(program: string, pid: number, mappings: readonly IdMapping[]): boolean {
   const words = mappings.flatMap(({ inside, outside, count }) => [inside, outside, count]);
-  return (
-    spawnSync(program, [pid, ...words].map(String), {
-      stdio: ["ignore", "ignore", "inherit"],
-    }).status === 0
-  );
+  return spawnSync(program, [pid, ...words].map(String), { stdio: "ignore" }).status === 0;
 }
 
 function enterWords(pid: number): readonly string[] {

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { runAsUser, USER, unreadable } from "./as-user.js";
 import { Box, cannotRun } from "./box.js";
 import { expectNothingLeft } from "./container-place.js";
+import { containersConf } from "./containers-conf.js";
 import { missing, run } from "./run-program.js";
 import { strataMain } from "./workplace.js";
 
@@ -49,6 +50,9 @@ const OWNERS = [
   "0:8 -rw-r--r-- srv/page",
 ];
 
+/** As the container's own stat shows them. */
+const CONTAINER_OWNERS = OWNERS.map((line) => line.replace(/ ([^ ]+)$/, " /$1"));
+
 /** What the user does, with the command as $S. */
 const WORK = `
 trap '$S rm -f web again >/dev/null 2>&1 || true' EXIT
@@ -76,8 +80,19 @@ $S run --rm -u 0 changed ${CHANGED} >committed; cmp again committed
 $S save --format oci -o changed.tar changed
 $S volume rm kept; $S ps -aq; $S check --deep; find store -not -user ${USER} -not -type l`;
 
+/** The same changes by podman. Its own process in the background goes with "migrate". */
+const PEER = `
+export CONTAINERS_CONF=$PWD/containers.conf
+P="podman --root $PWD/podman --runroot $XDG_RUNTIME_DIR --storage-driver overlay"
+trap '$P system migrate >/dev/null 2>&1 || true' EXIT
+$S save -o ids.tar ids
+$P load -q -i ids.tar >/dev/null 2>&1
+$P run --rm -u 0 docker.io/library/ids sh -ec '
+${CHANGES}
+${CHANGED.replaceAll("'", '"')}'`;
+
 const options = {
-  skip: cannotRun() || missing("setpriv", "unshare", "nsenter", "newuidmap"),
+  skip: cannotRun() || missing("setpriv", "unshare", "nsenter", "newuidmap", "podman"),
   timeout: 240_000,
 };
 
@@ -88,6 +103,7 @@ async function makePlace(): Promise<{ readonly box: Box; readonly strata: string
   mkdirSync(box.at("home/context"), { recursive: true });
   writeFileSync(box.at("home/context/page"), "page\n");
   writeFileSync(box.at("home/context/Dockerfile"), DOCKERFILE);
+  writeFileSync(box.at("home/containers.conf"), containersConf("host"));
   await run("chown", ["-R", `${USER}:${USER}`, box.at("home")]);
   const strata = `${process.execPath} -- ${strataMain} --root ${box.at("home/store")}`;
   return { box, strata };
@@ -140,7 +156,7 @@ test("run: a container of an ordinary user has all ids", options, async (t) => {
     ...["1000", "1000", "1000", "0", "denied"],
     ...["4711", "4712", "4711:4712"],
     ...shown,
-    ...OWNERS.map((line) => line.replace(/ ([^ ]+)$/, " /$1")),
+    ...CONTAINER_OWNERS,
     ...["33", "f", "more", "denied"],
     ...["0:0", `${USER}:${USER}`],
     ...["C /bin", "C /bin/su", "C /data", "A /data/f", "C /data/from-image", "A /data/group"],
@@ -161,5 +177,10 @@ test("run: a container of an ordinary user has all ids", options, async (t) => {
   deepStrictEqual(await membersOf(topLayer(oci)), OWNERS);
   deepStrictEqual(await membersOf(box.at("home/running.tar")), OWNERS);
   deepStrictEqual(await membersOf(box.at("home/stopped.tar")), OWNERS);
+  const short = box.shortDirectory();
+  await run("chown", [`${USER}:${USER}`, short]);
+  const where = `cd ${box.at("home")}; export XDG_RUNTIME_DIR=${short}; S='${strata}'`;
+  const peer = await runAsUser(box, `${where}${PEER}`, { ids: IDS });
+  deepStrictEqual(peer.trimEnd().split("\n"), CONTAINER_OWNERS);
   await expectNothingLeft(box);
 });
