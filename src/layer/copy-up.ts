@@ -21,6 +21,7 @@ import {
   O_RDONLY,
   O_RDWR,
   openAt,
+  PERMISSION_BITS,
   pwriteFull,
   setxattrAt,
   utimensAt,
@@ -28,7 +29,7 @@ import {
 import { BlockMap } from "./block-map.js";
 import { formatIno, formatProtection } from "./directory-marks.js";
 import { copyExtents } from "./file-extents.js";
-import { copyInodeFlags } from "./inode-flags.js";
+import { copyInodeFlags, isAnyCopied } from "./inode-flags.js";
 import type { InodeWriter } from "./inode-writer.js";
 import type { CopyUpSource, LayerFile, NewInode } from "./layer.js";
 import { storedXattr } from "./nested.js";
@@ -47,9 +48,14 @@ export interface CopyUpTools {
   readonly recordName: ByteString | undefined;
   /** Unit of partial copies; 0 where files are copied whole before they are written. */
   readonly blockBytes: number;
+  /** False where no file shares blocks with another. */
+  readonly clones: boolean;
+  /** What we make can have any permissions at once, and be changed all the same. */
+  readonly makesModes: boolean;
 }
 
-const ITSELF = bytesOf("");
+const SPECIAL_BITS = 0o7000;
+const ACCESS_ACL = bytesOf("system.posix_acl_access");
 
 /**
  * Files up to this size get all their data at once and are partial only until those are on the
@@ -68,9 +74,10 @@ export function makeCopy(
   source: CopyUpSource,
 ): BlockMap | undefined {
   const { stat } = source;
+  const isAsMade = tools.makesModes && hasPlainMode(source);
   const inode: NewInode = {
     type: typeOf(stat.mode),
-    mode: isDirectory(stat.mode) ? 0o700 : 0o600,
+    mode: isAsMade ? stat.mode & PERMISSION_BITS : isDirectory(stat.mode) ? 0o700 : 0o600,
     umask: 0,
     uid: stat.uid,
     gid: stat.gid,
@@ -80,15 +87,15 @@ export function makeCopy(
   };
   if (!isRegular(stat.mode)) {
     tools.writer.make(dirFd, name, inode, undefined);
-    finish(tools, dirFd, name, source);
+    finish(tools, { dirFd, name }, source, isAsMade);
     return undefined;
   }
   const fd = tools.writer.openNew(dirFd, name, inode, O_CREAT | O_EXCL | O_RDWR, undefined);
   try {
     const isWhole = (source.data ?? "copy") === "copy" || stat.sizeBytes === 0;
-    const blocks = isWhole ? undefined : leaveData(tools, fd, source);
+    const blocks = isWhole ? undefined : leaveData(tools, { fd, dirFd, name }, source);
     if (isWhole) copyContent(fd, source.content, stat.sizeBytes);
-    finish(tools, fd, ITSELF, source);
+    finish(tools, { fd, dirFd, name }, source, isAsMade);
     if (tools.durable && isWhole && stat.sizeBytes > 0) fsync(fd);
     return blocks;
   } finally {
@@ -99,29 +106,48 @@ export function makeCopy(
 /** Makes the new file one whose data lie below, wholly or in part; or whole where that is cheap. */
 function leaveData(
   tools: CopyUpTools,
-  fd: number,
+  made: OpenName,
   { content, data, stat }: CopyUpSource,
 ): BlockMap | undefined {
-  ftruncate(fd, stat.sizeBytes);
+  ftruncate(made.fd, stat.sizeBytes);
   if (data === "stay" || content === undefined) {
-    setxattrAt(fd, ITSELF, tools.marks.metacopy, bufferOf(ALL_BELOW));
+    setxattrAt(made.dirFd, made.name, tools.marks.metacopy, bufferOf(ALL_BELOW));
     return undefined;
   }
-  return beginCopy(tools, fd, content, stat.sizeBytes);
+  return beginCopy(tools, made, content, stat.sizeBytes);
+}
+
+/** Something that was made. */
+interface MadeName {
+  readonly dirFd: number;
+  /** Empty where `dirFd` is the file itself. */
+  readonly name: ByteString;
+}
+
+/** A file that is open for writing, and where it is: what can be done by name is cheaper so. */
+export interface OpenName extends MadeName {
+  readonly fd: number;
+}
+
+/** Permissions that nothing but being made with them gives: no set-id bit, which a new owner would lose, and no ACL. */
+function hasPlainMode({ stat, xattrs }: CopyUpSource): boolean {
+  return (stat.mode & SPECIAL_BITS) === 0 && !xattrs.has(ACCESS_ACL);
 }
 
 /**
  * Data of a file of the right size, but without any, are about to be written: gives the blocks of a
- * file that is partial now, undefined for one that has got all its data. Its times change.
+ * file that is partial now, undefined for one that has got all its data. Its times change. `isCut`: a limit must be
+ * recorded. The size of the lower file needs none, and so no room that the inode hasn't (native-notes/partial-files.md).
  */
 export function beginCopy(
   tools: CopyUpTools,
-  fd: number,
+  { fd, dirFd, name }: OpenName,
   content: LayerFile,
   sizeBytes: number,
+  isCut = false,
 ): BlockMap | undefined {
   const { blockBytes, durable, marks } = tools;
-  if (content.fd !== undefined && ficlone(fd, content.fd)) {
+  if (tools.clones && content.fd !== undefined && ficlone(fd, content.fd)) {
     ftruncate(fd, sizeBytes);
     return undefined;
   }
@@ -132,10 +158,12 @@ export function beginCopy(
     return undefined;
   }
   const blocks = new BlockMap(blockBytes, sizeBytes);
-  // In this order: without the second mark the first means nothing.
-  const mark = formatBlocksMark({ limitBytes: sizeBytes, zeros: [] });
-  setxattrAt(fd, ITSELF, marks.blocks, mark);
-  setxattrAt(fd, ITSELF, marks.metacopy, bufferOf(PARTIAL));
+  if (isCut || content.stat().sizeBytes !== sizeBytes) {
+    // Before the other: without that this one means nothing.
+    const mark = formatBlocksMark({ limitBytes: sizeBytes, zeros: [] });
+    setxattrAt(dirFd, name, marks.blocks, mark);
+  }
+  setxattrAt(dirFd, name, marks.metacopy, bufferOf(PARTIAL));
   if (isSmall) {
     copyContent(fd, content, sizeBytes);
     blocks.wrote(0, sizeBytes);
@@ -153,8 +181,14 @@ function copyContent(fd: number, content: LayerFile | undefined, sizeBytes: numb
 }
 
 /** The owner is set already; xattrs (an ACL changes the mode) come before mode, times are last. */
-function finish(tools: CopyUpTools, dirFd: number, name: ByteString, source: CopyUpSource): void {
+function finish(
+  tools: CopyUpTools,
+  made: MadeName | OpenName,
+  source: CopyUpSource,
+  hasMode: boolean,
+): void {
   const { stat } = source;
+  const { dirFd, name } = made;
   for (const [xattr, value] of source.xattrs) {
     setXattr(tools, dirFd, name, storedXattr(xattr, tools.recordName), value);
   }
@@ -164,26 +198,27 @@ function finish(tools: CopyUpTools, dirFd: number, name: ByteString, source: Cop
     setxattrAt(dirFd, name, marks.redirect, Buffer.from(source.redirect, "latin1"));
   }
   setOrigin(tools, dirFd, name, source);
-  setFlags(tools, dirFd, name, source);
-  if (!isSymlink(stat.mode)) tools.writer.chmod(dirFd, name, stat, stat.mode);
+  setFlags(tools, made, source);
+  if (!hasMode && !isSymlink(stat.mode)) tools.writer.chmod(dirFd, name, stat, stat.mode);
   utimensAt(dirFd, name, stat);
 }
 
-/** Only regular files and directories have flags; a file comes as an open descriptor. */
+/** Only regular files, which come open, and directories have flags. */
 function setFlags(
   tools: CopyUpTools,
-  dirFd: number,
-  name: ByteString,
-  { stat, flags = 0 }: CopyUpSource,
+  made: MadeName | OpenName,
+  { flags = 0 }: CopyUpSource,
 ): void {
-  if (flags === 0) return;
-  const own = isDirectory(stat.mode) ? openAt(dirFd, name, O_RDONLY | O_DIRECTORY) : dirFd;
+  if (!isAnyCopied(flags)) return;
+  const { dirFd, name } = made;
+  const fd = "fd" in made ? made.fd : undefined;
+  const own = fd ?? openAt(dirFd, name, O_RDONLY | O_DIRECTORY);
   try {
     const protection = copyInodeFlags(own, flags);
     if (protection === 0) return;
     setxattrAt(dirFd, name, tools.marks.protection, formatProtection(protection));
   } finally {
-    if (own !== dirFd) close(own);
+    if (own !== fd) close(own);
   }
 }
 

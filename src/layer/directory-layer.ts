@@ -288,8 +288,8 @@ export class DirectoryLayer implements Layer {
     return stored.flatMap((name) => shownXattr(name, this.dialect.recordName) ?? []);
   }
 
-  inodeFlags(node: LayerNode, form: InodeFlagsForm): Buffer {
-    return readInodeFlags(this, directoryNodeOf(node), form);
+  inodeFlags(node: LayerNode, form: InodeFlagsForm, file?: LayerFile): Buffer {
+    return readInodeFlags(this, directoryNodeOf(node), form, file?.fd);
   }
 
   /** Where the xattr of this name is: not among those that are this layer's encoding. */

@@ -69,6 +69,14 @@ const HERE = bytesOf(".");
 const ITSELF = bytesOf("");
 const NAMELESS = ITSELF as Name;
 
+/** The work directory: what a crash leaves there goes at the next opening. It needs no marks. */
+function stageIn(fd: number): DirectoryNode {
+  const node = new DirectoryNode(statFd(fd), undefined, NAMELESS);
+  node.heldFd = fd;
+  node.marks = { ...NO_MARKS, impure: true };
+  return node;
+}
+
 /** An open upper; open-upper.ts opens it. */
 export class DirectoryUpper extends PartialLayer implements UpperLayer {
   readonly #work: WorkDirectory;
@@ -76,6 +84,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
   readonly #writer: InodeWriter;
   readonly #durable: boolean;
   readonly #index: UpperIndex;
+  readonly stage: LayerNode;
   /** `.wh.` files may be in it: it was not empty, and may not have been ours. */
   readonly #adopts: boolean = false;
 
@@ -88,6 +97,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     this.#durable = durable;
     this.#writer = writer;
     this.#index = new UpperIndex(this, work.indexFd);
+    this.stage = stageIn(work.fd);
     this.#whiteouts = new Whiteouts(this, work);
     this.whiteoutIno = this.#whiteouts.ino;
     if (options.observe === true) return;

@@ -42,18 +42,23 @@ const PROTECTED_BITS: Readonly<
 /** Flags that mean the same on every file system: a copy takes them along. */
 const COPIED = FS_SYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_DIRSYNC_FL;
 
-/** Layer.inodeFlags. Throws FsError ENOTTY for what is neither file nor directory. */
+/** Layer.inodeFlags; `fd` is the file's, if it is open. Throws FsError ENOTTY for what is neither file nor directory. */
 export function readInodeFlags(
   layer: DirectoryLayer,
   node: DirectoryNode,
   form: InodeFlagsForm,
+  fd: number | undefined,
 ): Buffer {
-  using file = openForFlags(layer, node);
-  const flags = getInodeFlags(file.fd, form);
+  const flags = fd === undefined ? flagsByName(layer, node, form) : getInodeFlags(fd, form);
   if (layer.dialect.changes) {
     setWord(flags, wordOf(flags) | shownIn(layer.marks(node).protection, form));
   }
   return flags;
+}
+
+function flagsByName(layer: DirectoryLayer, node: DirectoryNode, form: InodeFlagsForm): Buffer {
+  using file = openForFlags(layer, node);
+  return getInodeFlags(file.fd, form);
 }
 
 /** UpperLayer.setInodeFlags. Throws FsError. */
@@ -76,6 +81,11 @@ export function writeInodeFlags(
   if (protection === 0) removexattrAt(dirFd, name, mark);
   else setxattrAt(dirFd, name, mark, formatProtection(protection));
   node.marks = undefined;
+}
+
+/** False where a copy gets none of these flags. */
+export function isAnyCopied(flags: number): boolean {
+  return (flags & (COPIED | FS_IMMUTABLE_FL | FS_APPEND_FL)) !== 0;
 }
 
 /**

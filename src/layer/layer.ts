@@ -97,9 +97,9 @@ export interface Layer {
   listxattr(node: LayerNode): ByteString[];
   /**
    * The inode flags of a regular file or directory as ioctl(2) gives them (sys/ioctl.ts), the
-   * recorded ones among them. Throws FsError ENOTTY where there are none.
+   * recorded ones among them. `file`: it is open. Throws FsError ENOTTY where there are none.
    */
-  inodeFlags(node: LayerNode, form: InodeFlagsForm): Buffer;
+  inodeFlags(node: LayerNode, form: InodeFlagsForm, file?: LayerFile): Buffer;
   /** Opens a regular file; `flags` are O_* of open(2) (no O_CREAT). A read-only layer allows reading only. */
   open(node: LayerNode, flags: number): LayerFile;
   /** Called when nobody needs the node any more; it may free descriptors. Using it later is allowed, but slow. */
@@ -274,6 +274,8 @@ export interface UpperLayer extends Layer {
    * file without names. A crash between the two leaves one inode under both names.
    */
   takeOver(from: UpperLayer, node: LayerNode, place: TakeOverPlace | undefined): LayerNode;
+  /** A directory that no one sees, for copies that are tried and removed; nobody else's names are in it. */
+  readonly stage?: LayerNode;
   /** A former run may have left partial files; false once that is known to be over. */
   mayHavePartial: boolean;
 

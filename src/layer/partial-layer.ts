@@ -36,12 +36,15 @@ import type { InodeWriter } from "./inode-writer.js";
 import type { LayerFile, LayerNode, OwnBlocks } from "./layer.js";
 import { MARK_NAMES } from "./whiteout.js";
 import type { WorkDirectory } from "./work-directory.js";
-import { formatBlocksMark, parseBlocksMark, withRange } from "./zero-ranges.js";
+import { type BlocksMark, formatBlocksMark, parseBlocksMark, withRange } from "./zero-ranges.js";
 
 const ITSELF = bytesOf("");
 const NOTED = bytesOf("y");
 /** A page: the least that is written back as a whole. */
 const MIN_BLOCK_BYTES = 4096;
+
+/** Nothing is recorded: it was not truncated since the last mount, and nothing was zeroed. */
+const UNCUT: BlocksMark = { limitBytes: Number.POSITIVE_INFINITY, zeros: [] };
 
 /** Their extents tell written from allocated, and reach the disk after their data. */
 const TRUSTED_MAGICS: readonly number[] = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC];
@@ -71,7 +74,10 @@ export class PartialLayer extends DirectoryLayer {
     const blockBytes = TRUSTED_MAGICS.includes(type) ? this.#blockBytes : 0;
     const redirects = work.form.xattrPrefix !== undefined;
     const { recordName } = dialect;
-    this.tools = { writer, marks, redirects, durable, recordName, blockBytes };
+    // ext4 has no FICLONE.
+    const clones = type !== EXT4_SUPER_MAGIC;
+    const makesModes = recordName === undefined && isRoot();
+    this.tools = { writer, marks, redirects, durable, recordName, blockBytes, clones, makesModes };
     const isNoted = getxattrAt(this.#workFd, ITSELF, marks.partial) !== undefined;
     // Marks in user.* can't be changed on a file that its owner may not write.
     const records = dialect.recordName !== undefined;
@@ -120,7 +126,7 @@ export class PartialLayer extends DirectoryLayer {
   #load(node: DirectoryNode): PartialMap | undefined {
     const { metacopy, blocks } = this.marks(node);
     if (!metacopy || blocks === undefined) return undefined;
-    const { limitBytes, zeros } = parseBlocksMark(bufferOf(blocks));
+    const { limitBytes, zeros } = blocks === "" ? UNCUT : parseBlocksMark(bufferOf(blocks));
     const fd = this.openFd(node, O_RDONLY);
     try {
       const limit = Math.min(limitBytes, statFd(fd).sizeBytes);
@@ -129,7 +135,7 @@ export class PartialLayer extends DirectoryLayer {
       const written = new WholeBlocks(map);
       forEachWrittenExtent(fd, limit, (start, end) => written.add(start, end));
       written.flush();
-      // A crash between truncating and recording it: what was cut off must not come back.
+      // A crash between truncating and recording it, or nothing was recorded yet: what was cut off must not come back.
       if (limit < limitBytes && this.leavesData) this.#record(node, { map, zeros });
       return { map, zeros };
     } finally {
@@ -149,7 +155,9 @@ export class PartialLayer extends DirectoryLayer {
     const fd = this.openFd(own, O_RDWR);
     try {
       const { sizeBytes, mtimeSec, mtimeNsec } = statFd(fd);
-      const map = beginCopy(this.tools, fd, content, sizeBytes);
+      const made = { fd, dirFd: this.fdFor(own), name: nameFor(own) };
+      const isRecorded = getxattrAt(made.dirFd, made.name, this.tools.marks.blocks) !== undefined;
+      const map = beginCopy(this.tools, made, content, sizeBytes, isRecorded);
       utimensAt(fd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
       own.marks = undefined;
       this.enterBlocks(own, map);

@@ -81,9 +81,15 @@ export function planSetattr(union: Union, node: Node, change: AttrChange): Plan 
   }
   requireSettable(union, node, change);
   const plan = new Plan();
+  let isMade = false;
+  const taken = (): void => {
+    isMade = true;
+  };
   // What a truncation drops is not copied.
-  planCopyUp(union, node, plan, sizeBytes === undefined ? {} : { change, writes: true });
-  plan.add("set attributes", () => upper.setattr(node.inode, change));
+  planCopyUp(union, node, plan, { change, taken, writes: sizeBytes !== undefined });
+  plan.add("set attributes", () => {
+    if (!isMade) upper.setattr(node.inode, change);
+  });
   return plan;
 }
 

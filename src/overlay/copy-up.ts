@@ -30,8 +30,13 @@ import type { Union } from "./union.js";
 
 /** What a copy is to differ in from its original. */
 export interface CopyUpDifference {
-  /** Regular files: a change that truncates, made in the same step; what it drops is not copied. */
+  /**
+   * A change of attributes, made in the same step where nothing else than writing the copy with it
+   * is needed (`taken` is called then); of one that truncates at least the size, so that what it drops is not copied.
+   */
   readonly change?: AttrChange;
+  /** The copy has the whole change. */
+  readonly taken?: () => void;
   /** Directories, and files whose data stay below: the mark `redirect`. */
   readonly redirect?: ByteString;
   /** Regular files: data are about to be written, not the metadata alone. */
@@ -86,14 +91,14 @@ function copyUpNamed(union: Union, node: Node, difference: CopyUpDifference): vo
   const upper = union.writable("copy up");
   const { parent, name } = node;
   if (parent === undefined) throw new FsError(errno.ENOENT, "copy up", textOf(name));
-  const copy = withSource(union, node, difference, (source) =>
+  const made = withSource(union, node, difference, (source) =>
     upper.copyUp(parent.inode, name, source),
   );
   if (node.isDirectory) {
     node.lower = [{ slot: node.slot, inode: node.inode }, ...node.lower];
     node.redirect = difference.redirect;
   }
-  enterCopy(union, node, copy, difference);
+  enterCopy(union, node, made, difference);
 }
 
 function copyUpIndexed(
@@ -103,56 +108,75 @@ function copyUpIndexed(
   difference: CopyUpDifference,
 ): void {
   const upper = union.writable("copy up");
-  const copy = withSource(union, node, difference, (source) => upper.copyUpIndexed(key, source));
-  union.links.copied(key, copy);
-  enterCopy(union, node, copy, difference);
+  const made = withSource(union, node, difference, (source) => upper.copyUpIndexed(key, source));
+  union.links.copied(key, made.copy);
+  enterCopy(union, node, made, difference);
 }
 
 /** An open file whose last name is gone: the copy lives as long as its node. */
 function copyUpUnnamed(union: Union, node: Node, difference: CopyUpDifference): void {
   const upper = union.writable("copy up");
   const key = union.links.orphanKey();
-  const copy = withSource(union, node, difference, (source) => upper.copyUpIndexed(key, source));
+  const made = withSource(union, node, difference, (source) => upper.copyUpIndexed(key, source));
   node.linkKey = undefined;
-  enterCopy(union, node, copy, difference);
+  enterCopy(union, node, made, difference);
   upper.unindex(key);
 }
 
+/** What was made of a node. */
+interface MadeCopy {
+  readonly copy: LayerNode;
+  readonly data: CopiedData;
+  readonly hasChange: boolean;
+}
+
 /** The node is the copy now. */
-function enterCopy(union: Union, node: Node, copy: LayerNode, difference: CopyUpDifference): void {
-  const how = dataOf(union, node, statOfCopy(union.statOf(node), difference.change), difference);
+function enterCopy(
+  union: Union,
+  node: Node,
+  { copy, data: how, hasChange }: MadeCopy,
+  difference: CopyUpDifference,
+): void {
   // The upper may have found it cheaper to copy all.
   const isBelow = how === "stay" || (how === "blocks" && hasOwnBlocks(union, copy));
   const data = isBelow ? dataHolder(union, node) : undefined;
+  if (isBelow) union.rehearsal.note(how, { ino: node.ino, slot: node.slot, inode: node.inode });
   union.nodes.copiedUp(node, copy, data);
   if (!node.isDirectory) node.redirect = isBelow ? difference.redirect : undefined;
   if (isBelow && how === "blocks") union.filling.add(node);
+  if (hasChange) difference.taken?.();
 }
 
 function hasOwnBlocks(union: Union, copy: LayerNode): boolean {
   return union.upper?.ownBlocks(copy) !== undefined;
 }
 
+type CopiedData = NonNullable<CopyUpSource["data"]>;
+
 /** Which data of a copy come with it (CopyUpSource.data). */
 function dataOf(
   union: Union,
   node: Node,
-  stat: Stat,
+  { stat, xattrs }: Pick<CopyUpSource, "stat" | "xattrs">,
   difference: CopyUpDifference,
-): NonNullable<CopyUpSource["data"]> {
+): CopiedData {
   if (!isRegular(node.kind) || stat.sizeBytes === 0) return "copy";
   if (!union.leavesData || difference.whole === true) return "copy";
   const isFrozen = node.slot >= union.levelSlot;
   // Another's file whose own data lie below it, or one of ours that may be found under another's name.
   if (isFrozen ? node.linkKey !== undefined : node.data !== undefined) return "copy";
-  if (losesRightsToWrites(union, node, stat)) return "copy";
+  // Filling it in later would take from it, for a moment, what a crash might not give back.
+  if ((stat.mode & (S_ISUID | S_ISGID)) !== 0 || xattrs.has(CAPABILITY)) return "copy";
   return difference.writes === true || !union.metadataOnly ? "blocks" : "stay";
 }
 
-/** Filling it in later would take from it, for a moment, what a crash might not give back. */
-function losesRightsToWrites(union: Union, node: Node, stat: Stat): boolean {
-  if ((stat.mode & (S_ISUID | S_ISGID)) !== 0) return true;
-  return layerOf(union, node).getxattr(node.inode, CAPABILITY) !== undefined;
+/** True where a copy that has the changed attributes is all that the change is. */
+function isWrittenWithCopy(node: Node, data: CopiedData, change: AttrChange): boolean {
+  if (change === NO_CHANGE || change.sizeBytes !== undefined) return false;
+  // A new owner takes set-id bits and capabilities from a file: one that leaves its data has none.
+  if (!node.isDirectory && data !== "stay") return false;
+  // What time it is now the upper's file system says.
+  return change.atime?.nsec !== UTIME_NOW && change.mtime?.nsec !== UTIME_NOW;
 }
 
 /** A file of metadata only is about to be written. */
@@ -170,45 +194,50 @@ function beginBlocks(union: Union, node: Node): void {
   else node.data = undefined;
 }
 
-function withSource<T>(
+function withSource(
   union: Union,
   node: Node,
   difference: CopyUpDifference,
-  use: (source: CopyUpSource) => T,
-): T {
+  make: (source: CopyUpSource) => LayerNode,
+): MadeCopy {
   const layer = layerOf(union, node);
   const { inode } = node;
-  const { redirect } = difference;
-  const stat = statOfCopy(union.statOf(node), difference.change);
-  const data = dataOf(union, node, stat, difference);
+  const { redirect, change = NO_CHANGE } = difference;
+  const xattrs = xattrsOf(layer, node);
+  const before = union.statOf(node);
+  // A truncated copy is changed now: it must never be seen short with its old time.
+  const kept = change.sizeBytes === undefined ? before : changedStat(before, change);
+  const data = dataOf(union, node, { stat: kept, xattrs }, difference);
+  const hasChange = isWrittenWithCopy(node, data, change);
+  const stat = hasChange ? changedStat(before, change) : kept;
   const hasContent = data !== "stay" && isRegular(stat.mode) && stat.sizeBytes > 0;
   const content = hasContent ? openData(union, node, O_RDONLY) : undefined;
   const isRedirected = redirect !== undefined && (node.isDirectory || data !== "copy");
   try {
-    return use({
+    const copy = make({
       stat,
-      xattrs: xattrsOf(layer, node),
+      xattrs,
       originIno: node.ino,
-      flags: flagsToCopy(union, node),
+      flags: flagsToCopy(union, node, node.data === undefined ? content : undefined),
       data,
       ...(isSymlink(stat.mode) ? { target: layer.readlink(inode) } : {}),
       ...(content === undefined ? {} : { content }),
       ...(isRedirected ? { redirect } : {}),
     });
+    return { copy, data, hasChange };
   } finally {
     content?.close();
   }
 }
 
-/** A truncated copy is changed now: it must never be seen short with its old time. */
-function statOfCopy(stat: Stat, change: AttrChange | undefined): Stat {
-  if (change?.sizeBytes === undefined) return stat;
-  const { mode = stat.mode, uid = stat.uid, gid = stat.gid } = change;
-  const mtime = timeOf(change.mtime, stat.mtimeSec, stat.mtimeNsec);
+function changedStat(stat: Stat, change: AttrChange): Stat {
+  const { sizeBytes = stat.sizeBytes, mode = stat.mode, uid = stat.uid, gid = stat.gid } = change;
+  const truncated = change.sizeBytes === undefined ? OMITTED : undefined;
+  const mtime = timeOf(change.mtime ?? truncated, stat.mtimeSec, stat.mtimeNsec);
   const atime = timeOf(change.atime ?? OMITTED, stat.atimeSec, stat.atimeNsec);
   return {
     ...stat,
-    sizeBytes: Math.min(change.sizeBytes, stat.sizeBytes),
+    sizeBytes: Math.min(sizeBytes, stat.sizeBytes),
     mode: (stat.mode & S_IFMT) | (mode & PERMISSION_BITS),
     uid,
     gid,
@@ -221,6 +250,7 @@ function statOfCopy(stat: Stat, change: AttrChange | undefined): Stat {
 
 type Time = NonNullable<AttrChange["mtime"]>;
 
+const NO_CHANGE: AttrChange = {};
 const OMITTED: Time = { sec: 0, nsec: UTIME_OMIT };
 
 function timeOf(wanted: Time | undefined, sec: number, nsec: number): Time {

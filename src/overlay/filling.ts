@@ -69,6 +69,13 @@ export class Filling {
     this.#union.nodes.reference(node);
   }
 
+  /** Somebody makes it useless before it was begun. */
+  drop(node: Node): void {
+    if (!this.#waiting.delete(node)) return;
+    node.references -= 1;
+    this.#noteEnd();
+  }
+
   /** There is something for `step` to do. */
   get isWaiting(): boolean {
     return this.#waiting.size > 0 || this.#search !== undefined;

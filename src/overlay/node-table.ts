@@ -196,9 +196,9 @@ export class NodeTable {
     return node;
   }
 
-  /** The upper has changed the node, and asked the disk for what came of it. */
+  /** The upper has changed the node, and asked the disk for what came of it; a copy may have got, or lost, a name since. */
   changed(node: Node): void {
-    this.#justFound = node;
+    if (node.linkKey === undefined && !node.unlinked) this.#justFound = node;
   }
 
   /**

@@ -33,7 +33,6 @@ import { copyRange } from "./copy-range.js";
 import { planCopyUp } from "./copy-up.js";
 import { type Made, planCreate, planCreateUnnamed, planLink } from "./create.js";
 import { type DataPlace, dataPlace } from "./data-place.js";
-import type { Filling } from "./filling.js";
 import { freeze } from "./freeze.js";
 import { Handle } from "./handle.js";
 import { layerOf } from "./layer-of.js";
@@ -88,6 +87,10 @@ export interface OverlayOptions {
 export class Overlay {
   readonly root: Node;
   readonly readOnly: boolean;
+  /** The partial files, and how they become ordinary ones. */
+  readonly filling: Union["filling"];
+  /** Copies that are made for practice, in idle time. */
+  readonly rehearsal: Union["rehearsal"];
   readonly #union: Union;
   readonly #view: View | undefined;
 
@@ -102,6 +105,8 @@ export class Overlay {
     this.#view = differs ? new View(view) : undefined;
     this.root = this.#union.nodes.root;
     this.readOnly = options.upper === undefined;
+    this.filling = this.#union.filling;
+    this.rehearsal = this.#union.rehearsal;
   }
 
   /** The node of a name; undefined means ENOENT, until something is made there. */
@@ -270,11 +275,6 @@ export class Overlay {
     const plan = new Plan();
     planCopyUp(this.#union, node, plan, { writes: true });
     this.#run(plan);
-  }
-
-  /** The partial files, and how they become ordinary ones. */
-  get filling(): Filling {
-    return this.#union.filling;
   }
 
   /**

@@ -4,7 +4,7 @@
 // fs/attr.c.
 
 import { errno, FsError, isFsError } from "../errors.js";
-import type { AttrChange } from "../layer/index.js";
+import type { AttrChange, LayerFile } from "../layer/index.js";
 import { textOf } from "../path.js";
 import {
   FS_APPEND_FL,
@@ -81,11 +81,11 @@ function requireFlags(node: Node): void {
   throw new FsError(errno.ENOTTY, "get inode flags", textOf(node.name));
 }
 
-/** FS_*_FL that a copy is to have. What can't be asked for here, statx told. */
-export function flagsToCopy(union: Union, node: Node): number {
+/** FS_*_FL that a copy is to have; `open` is the file, if it is open. What can't be asked for here, statx told. */
+export function flagsToCopy(union: Union, node: Node, open: LayerFile | undefined): number {
   if (!node.isDirectory && !isRegular(node.kind)) return 0;
   try {
-    return layerOf(union, node).inodeFlags(node.inode, "flags").readUInt32LE(0);
+    return layerOf(union, node).inodeFlags(node.inode, "flags", open).readUInt32LE(0);
   } catch (error) {
     const lacks = [errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.EACCES, errno.EPERM];
     if (!isFsError(error, ...lacks)) throw error;

@@ -12,6 +12,7 @@ import { InodeNumbers } from "./inode-numbers.js";
 import { type LayersView, Lookup, rootsBelow } from "./lookup.js";
 import { Node } from "./node.js";
 import { NodeTable } from "./node-table.js";
+import { Rehearsal } from "./rehearsal.js";
 import { type BeforeStep, type Plan, runPlan } from "./step.js";
 
 /** How much of a file comes with its copy. */
@@ -54,6 +55,7 @@ export class Union implements LayersView {
   readonly nodes: NodeTable;
   /** Partial files to be filled in. */
   readonly filling: Filling;
+  readonly rehearsal: Rehearsal;
   readonly metadataOnly: boolean;
   readonly #copyUp: CopyUpOptions["copyUp"];
   readonly #beforeStep: BeforeStep | undefined;
@@ -82,6 +84,7 @@ export class Union implements LayersView {
     this.metadataOnly = options.metadataOnly;
     this.#beforeStep = options.beforeStep;
     this.filling = new Filling(this);
+    this.rehearsal = new Rehearsal(this);
     this.numbers = new InodeNumbers(options.highInodeBits);
     for (const layer of this.layers) this.numbers.add(layer);
     this.namesCopies = options.namesCopies;

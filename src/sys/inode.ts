@@ -4,7 +4,7 @@
 
 import { readFileSync } from "node:fs";
 import { errno } from "../errors.js";
-import { type ByteString, bytesOfBuffer } from "../path.js";
+import { type ByteString, bytesOf, bytesOfBuffer } from "../path.js";
 import {
   AT_EMPTY_PATH,
   AT_FDCWD,
@@ -197,6 +197,7 @@ const utimensat: (dirFd: number, path: number, times: number, flags: number) => 
 const futimensNative: (fd: number, times: number) => number = libc.func(
   "int futimens(int fd, uintptr_t times)",
 );
+const EMPTY = bytesOf("");
 const SIZEOF_TIMESPEC = 16;
 const timespecs = makeScratch(2 * SIZEOF_TIMESPEC);
 
@@ -211,10 +212,18 @@ export function utimensAt(dirFd: number, path: ByteString, times: Times): void {
   checked(result, "utimensat", path);
 }
 
-/** Before Linux 5.8 there was no AT_EMPTY_PATH here; the magic link works on all. */
+let hasEmptyPath = true;
+
+/** Before Linux 5.8 there was no AT_EMPTY_PATH here (EINVAL); the magic link works on all. */
 function utimensFd(fd: number, times: Times): void {
   const path = procPath(fd);
+  if (hasEmptyPath) {
+    const address = timesArgument(times);
+    if (utimensat(fd, pathArgument(EMPTY), address, AT_EMPTY_PATH) >= 0) return;
+    if (lastErrno() !== errno.EINVAL) throw failure("utimensat", path);
+  }
   checked(utimensat(AT_FDCWD, pathArgument(path), timesArgument(times), 0), "utimensat", path);
+  hasEmptyPath = false;
 }
 
 /** futimens(3). Throws FsError. */

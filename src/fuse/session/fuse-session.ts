@@ -178,6 +178,7 @@ export class FuseSession {
   readonly #useIdleTime = (): void => {
     const { background } = this;
     if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
+    if (this.overlay.rehearsal.isDue) this.#rehearseWhileIdle();
     for (let wasIdle = false; background.hasWork && !this.pause.isPaused; wasIdle = true) {
       const waited = poll([{ fd: this.fuseFd, events: POLLIN }], background.waitMs(wasIdle));
       if (waited[0] !== 0) return;
@@ -197,6 +198,18 @@ export class FuseSession {
       // What is wrong with the tree is told to whoever asks for it.
       this.#warmUp = undefined;
       if (!isFsError(error)) this.log.failure("warm up", error);
+    }
+  }
+
+  /** Rehearses until a request comes. */
+  #rehearseWhileIdle(): void {
+    const { rehearsal } = this.overlay;
+    const idle = [{ fd: this.fuseFd, events: POLLIN }];
+    try {
+      while (rehearsal.isDue && !this.pause.isPaused && poll(idle, 0)[0] === 0) rehearsal.step();
+    } catch (error) {
+      // What is wrong with the disk is told to whoever changes something.
+      if (!isFsError(error)) this.log.failure("rehearse", error);
     }
   }
 
