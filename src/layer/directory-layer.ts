@@ -6,7 +6,7 @@ import { errno, FsError, isFsError } from "../errors.js";
 import { type ByteString, bytesOf, type Name, textOf } from "../path.js";
 import {
   AT_FDCWD,
-  close,
+  Descriptor,
   type Dirent,
   DT_CHR,
   DT_REG,
@@ -65,6 +65,7 @@ import {
   type LayerNode,
   WHITEOUT,
 } from "./layer.js";
+import type { LookAhead } from "./look-ahead.js";
 import { shownXattr, storedXattr } from "./nested.js";
 import { xattrPrefixOf } from "./own-prefix.js";
 import {
@@ -94,6 +95,8 @@ export interface DirectoryLayerOptions {
   readonly followRedirects?: boolean;
   /** Most directories kept open at once; default 2048. */
   readonly directoryFds?: number;
+  /** Reads what a walk will want; one for all layers of a mount, closed with the first of them. */
+  readonly lookAhead?: LookAhead;
 }
 
 /** A directory by path, or by a descriptor of the caller's (which stays the caller's). */
@@ -119,6 +122,7 @@ export function dialectOf(rootFd: number, options: DirectoryLayerOptions): Direc
     directoryFds: options.directoryFds ?? DIRECTORY_FDS,
     xattrWhiteouts: false,
     changes: false,
+    lookAhead: options.lookAhead,
   };
 }
 
@@ -160,6 +164,8 @@ export interface DirectoryDialect {
   readonly xattrWhiteouts: boolean;
   /** It is an upper: attributes are read afresh, every node is known. */
   readonly changes: boolean;
+  /** Of a layer that does not change, if at all. */
+  readonly lookAhead?: LookAhead | undefined;
 }
 
 const HERE = bytesOf(".");
@@ -219,12 +225,10 @@ export class DirectoryLayer implements Layer {
 
   /** All names of a directory as they are on the disk. */
   readRaw(fd: number): Dirent[] {
-    const fresh = this.descriptors.withRoom(() => openAt(fd, HERE, READ_DIRECTORY));
-    try {
-      return readDirents(fresh);
-    } finally {
-      close(fresh);
-    }
+    using fresh = new Descriptor(this.descriptors.withRoom(() => openAt(fd, HERE, READ_DIRECTORY)));
+    const dirents = readDirents(fresh.fd);
+    this.dialect.lookAhead?.listed(fresh.fd, dirents);
+    return dirents;
   }
 
   #dirent(parent: DirectoryNode, fd: number, { name, ino, type }: Dirent): LayerDirent | undefined {
@@ -349,6 +353,7 @@ export class DirectoryLayer implements Layer {
   }
 
   close(): void {
+    this.dialect.lookAhead?.close();
     this.descriptors.close();
     this.nodes.clear();
   }

@@ -24,6 +24,7 @@ export {
 } from "./ioctl.js";
 export { AT_FDCWD, alignedBuffer } from "./libc.js";
 export * from "./lock.js";
+export * from "./lookup-ring.js";
 export * from "./mode.js";
 export * from "./mount.js";
 export * from "./open.js";

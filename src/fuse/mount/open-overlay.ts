@@ -4,6 +4,7 @@ import { EngineError } from "../../errors.js";
 import { type DirectoryLayerOptions, openDirectoryLayer } from "../../layer/directory-layer.js";
 import { openIndexedLayer } from "../../layer/indexed-layer.js";
 import type { UpperLayer } from "../../layer/layer.js";
+import { LookAhead } from "../../layer/look-ahead.js";
 import { type NameForm, PLAIN_NAMES } from "../../layer/nested.js";
 import { openDirectoryUpper } from "../../layer/open-upper.js";
 import type { DirectoryUpperOptions } from "../../layer/upper-options.js";
@@ -56,6 +57,7 @@ export function openOverlay(job: MountJob): Overlay {
     ...dialect,
     ...(job.plainLowers === true ? { ownership: "native" as const } : {}),
     ...{ readOnlyMount: true, whFiles, detectRecords: isForeign },
+    lookAhead: new LookAhead(),
   };
   const stack = job.lowers.map((path) => {
     const index = job.lowerIndexes?.[path];
