@@ -3,6 +3,7 @@
 export * from "./child.js";
 export * from "./copy.js";
 export * from "./credentials.js";
+export * from "./direct-read.js";
 export * from "./dirents.js";
 export * from "./fiemap.js";
 export { fillDirectoryAt, keepLibrary } from "./foreign.js";
@@ -22,7 +23,7 @@ export {
   type InodeFlagsForm,
   setInodeFlags,
 } from "./ioctl.js";
-export { AT_FDCWD, alignedBuffer } from "./libc.js";
+export { AT_FDCWD, addressOf, alignedBuffer } from "./libc.js";
 export * from "./lock.js";
 export * from "./lookup-ring.js";
 export * from "./mode.js";

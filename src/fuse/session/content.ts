@@ -4,17 +4,48 @@
 import { isFsError } from "../../errors.js";
 import { OUT_HEADER_BYTES, WRITE_DATA_OFFSET, WRITE_KILL_SUIDGID } from "../wire/protocol.js";
 import { killPrivilege } from "./attributes.js";
+import { messageOf } from "./direct-stream.js";
 import type { FuseSession } from "./fuse-session.js";
+import { NO_REPLY } from "./handler.js";
 import { MAX_WRITE_BYTES } from "./negotiation.js";
+import type { OpenFile } from "./open-files.js";
+
+/** Whoever reads a large file in order is read ahead for, by more than this. */
+const MIN_DIRECT_READ_BYTES = 128 << 10;
 
 /** A copy is answered after so much; the caller goes on from there (copy_file_range(2) may be short). */
 const MAX_COPY_BYTES = 32 << 20;
 
 export function read(session: FuseSession): number {
   const { request, reply, overlay } = session;
-  const handle = session.files.file(request.u64(40)).handle(overlay);
+  const file = session.files.file(request.u64(40));
+  const handle = file.handle(overlay);
   const size = Math.min(request.u32(56), MAX_WRITE_BYTES);
-  return handle.read(reply.payload, 0, size, request.position(48));
+  const position = request.position(48);
+  if (size >= MIN_DIRECT_READ_BYTES && readDirectly(session, file, position, size)) return NO_REPLY;
+  return handle.read(reply.payload, 0, size, position);
+}
+
+/** True where a READ of a lower file was answered past the page cache. */
+function readDirectly(
+  session: FuseSession,
+  file: OpenFile,
+  position: number,
+  size: number,
+): boolean {
+  const { request, reply, overlay, directReads } = session;
+  const { node, current } = file.handle(overlay);
+  if (overlay.dataPlace(node) !== "lower") return false;
+  const fileBytes = overlay.stat(node).sizeBytes;
+  const length = Math.min(size, fileBytes - position);
+  if (length <= 0) return false;
+  const room = { memory: reply.buffer, offset: OUT_HEADER_BYTES };
+  const found = directReads.find(file, current, { position, length, fileBytes }, room);
+  if (found === undefined) return false;
+  const { uniqueLow, uniqueHigh } = request;
+  session.sendMessage(messageOf(found, uniqueLow, uniqueHigh, length), uniqueLow, uniqueHigh);
+  directReads.goOn(file, position + length, fileBytes);
+  return true;
 }
 
 export function write(session: FuseSession): number {

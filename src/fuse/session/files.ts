@@ -190,6 +190,7 @@ export function release(session: FuseSession): number {
 /** Takes an open file out of its inode's count; the last one ends the inode's mode. */
 export function closeFile(session: FuseSession, file: OpenFile): void {
   const { inode } = file;
+  session.directReads.forget(file);
   inode.opens -= 1;
   const backing = inode.opens === 0 ? inode.backing : undefined;
   if (inode.opens === 0) {

@@ -19,6 +19,7 @@ import { Request } from "../wire/request.js";
 import { isRefused } from "./access.js";
 import { Background } from "./background.js";
 import { giftBytes } from "./content-gift.js";
+import { DirectReads } from "./direct-reads.js";
 import { handlers } from "./dispatch.js";
 import { type Freezer, MovedFiles } from "./freeze.js";
 import { NO_REPLY } from "./handler.js";
@@ -121,6 +122,7 @@ export class FuseSession {
   readonly holds = new Holds();
   readonly background: Background;
   readonly readAhead: ReadAhead;
+  readonly directReads = new DirectReads();
   agreement: Agreement | undefined;
   readonly #refusesOthers: boolean;
   readonly #notice = new Reply(0);
@@ -275,12 +277,21 @@ export class FuseSession {
   /** Writes a reply. False when the kernel has given the request up meanwhile. */
   send(uniqueLow: number, uniqueHigh: number, error: number, payloadBytes: number): boolean {
     const lengthBytes = this.reply.header(uniqueLow, uniqueHigh, error, payloadBytes);
-    const count = tryWrite(this.fuseFd, this.reply.buffer, lengthBytes);
+    return this.#write(this.reply.buffer, lengthBytes, uniqueLow, uniqueHigh);
+  }
+
+  /** Writes a reply that somebody has put together, header and all. */
+  sendMessage(message: Buffer, uniqueLow: number, uniqueHigh: number): void {
+    this.#write(message, message.length, uniqueLow, uniqueHigh);
+  }
+
+  #write(message: Buffer, lengthBytes: number, uniqueLow: number, uniqueHigh: number): boolean {
+    const count = tryWrite(this.fuseFd, message, lengthBytes);
     if (count === lengthBytes) return true;
     if (count === -errno.ENOENT || count === -errno.ENODEV) return false;
     // The kernel refuses a reply that makes no sense; the caller must not wait for another.
     this.log.write(`write to /dev/fuse: ${errnoName(-count)}`);
-    if (error === 0) this.send(uniqueLow, uniqueHigh, -errno.EIO, 0);
+    if (message.readInt32LE(4) === 0) this.send(uniqueLow, uniqueHigh, -errno.EIO, 0);
     return false;
   }
 
@@ -347,6 +358,7 @@ export class FuseSession {
   /** After the last request: the kernel sends no RELEASE for what is open at a forced end. */
   #closeAll(): void {
     this.readAhead.close();
+    this.directReads.close();
     this.moved.close();
     for (const open of this.files.values()) {
       try {
