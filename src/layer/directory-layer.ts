@@ -93,6 +93,8 @@ export interface DirectoryLayerOptions {
   readonly whFiles?: boolean;
   /** False: the mark `redirect` is not believed (mount option "redirect_dir=nofollow"). Default true. */
   readonly followRedirects?: boolean;
+  /** Others may change it: attributes are read afresh. Default false. */
+  readonly alters?: boolean;
   /** Most directories kept open at once; default 2048. */
   readonly directoryFds?: number;
   /** Reads what a walk will want; one for all layers of a mount, closed with the first of them. */
@@ -122,6 +124,7 @@ export function dialectOf(rootFd: number, options: DirectoryLayerOptions): Direc
     directoryFds: options.directoryFds ?? DIRECTORY_FDS,
     xattrWhiteouts: false,
     changes: false,
+    alters: options.alters ?? false,
     lookAhead: options.lookAhead,
   };
 }
@@ -164,6 +167,8 @@ export interface DirectoryDialect {
   readonly xattrWhiteouts: boolean;
   /** It is an upper: attributes are read afresh, every node is known. */
   readonly changes: boolean;
+  /** Attributes are read afresh, though it is none. */
+  readonly alters: boolean;
   /** Of a layer that does not change, if at all. */
   readonly lookAhead?: LookAhead | undefined;
 }
@@ -252,7 +257,7 @@ export class DirectoryLayer implements Layer {
 
   stat(node: LayerNode): Stat {
     const own = directoryNodeOf(node);
-    if (!this.dialect.changes) return own.stat;
+    if (!this.dialect.changes && !this.dialect.alters) return own.stat;
     const fd = this.fdFor(own);
     const name = nameFor(own);
     own.stat = this.shown(statAt(fd, name), fd, name);

@@ -48,5 +48,6 @@ export function upperDialect(
     followRedirects: options.followRedirects ?? true,
     directoryFds: options.directoryFds ?? DIRECTORY_FDS,
     changes: true,
+    alters: false,
   };
 }

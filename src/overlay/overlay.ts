@@ -68,21 +68,19 @@ export interface OverlayOptions {
   readonly view?: ViewOptions;
   /** False: a directory with lower parts can't be moved (EXDEV), as without redirects. */
   readonly redirects?: boolean;
-  /**
-   * "block": data of a lower file stay below until their block is written, where the upper can do
-   * that; "whole": all are copied at once. "block" if absent.
-   */
+  /** "block": data of a lower file stay below until their block is written; "whole": all are copied at once. "block" if absent. */
   readonly copyUp?: "block" | "whole";
   /** With "block": a change of metadata alone copies no data, ever. True if absent. */
   readonly metadataOnly?: boolean;
+  /** Others may change attributes in the stack: its layers are asked for them each time. */
+  readonly alters?: boolean;
   /** For tests of crashes. */
   readonly beforeStep?: BeforeStep;
 }
 
 /**
- * The merged tree. Operations are named after the system calls they serve, take nodes of this
- * overlay, and throw FsError with the errno for the kernel. A node that is kept beyond the next
- * lookup must be referenced.
+ * The merged tree. Operations are named after the system calls they serve, take nodes of this overlay, and throw
+ * FsError with the errno for the kernel. A node that is kept beyond the next lookup must be referenced.
  */
 export class Overlay {
   readonly root: Node;
@@ -93,6 +91,7 @@ export class Overlay {
   readonly rehearsal: Union["rehearsal"];
   readonly #union: Union;
   readonly #view: View | undefined;
+  readonly #alters: boolean;
 
   constructor(options: OverlayOptions) {
     const { copyUp = "block", metadataOnly = true, namesCopies = false } = options;
@@ -103,6 +102,7 @@ export class Overlay {
     const { view } = options;
     const differs = view !== undefined && Object.keys(view).length > 0;
     this.#view = differs ? new View(view) : undefined;
+    this.#alters = options.alters ?? false;
     this.root = this.#union.nodes.root;
     this.readOnly = options.upper === undefined;
     this.filling = this.#union.filling;
@@ -138,10 +138,7 @@ export class Overlay {
     this.#union.nodes.forget(node, count);
   }
 
-  /**
-   * Merged attributes; with an open handle of the node the disk is asked by descriptor, and right
-   * after the lookup that found the node not at all.
-   */
+  /** Merged attributes; with an open handle the disk is asked by descriptor, right after the lookup of the node not at all. */
   stat(node: Node, handle?: Handle): Stat {
     const stored = this.#storedStat(node, handle);
     return this.#view === undefined ? stored : this.#view.stat(stored);
@@ -149,7 +146,8 @@ export class Overlay {
 
   #storedStat(node: Node, handle?: Handle): Stat {
     const union = this.#union;
-    const isFresh = union.nodes.takeJustFound(node) || node.slot < union.levelSlot;
+    const isStill = node.slot < union.levelSlot && !this.#alters;
+    const isFresh = union.nodes.takeJustFound(node) || isStill;
     if (isFresh) return mergedStat(union, node, node.inode.stat);
     const raw = handle?.opened?.stat() ?? layerOf(union, node).stat(node.inode);
     return mergedStat(union, node, raw);

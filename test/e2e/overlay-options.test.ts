@@ -1,6 +1,7 @@
 // Options of strata-overlay that need more than one user, a namespace or a peer to be seen.
 
-import { match, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { goneFrom, STRATA_OVERLAY, withLayers } from "./overlay-command.js";
@@ -138,4 +139,87 @@ test("strata-overlay: fsname, subtype, flags; unknown options without a word, bu
     match(version, /^strata-overlay: version \d/);
     strictEqual(await run(STRATA_OVERLAY, ["-V"]), version);
   });
+});
+
+const SYNCS = ["fsync", "fdatasync", "syncfs", "sync_file_range", "sync"];
+/** A new file, one that is copied up, one that is a program's own: each brought to the disk, as programs do it. */
+const SYNCED = `dd if=/dev/zero of=m/new bs=4k count=4 conv=fsync status=none
+  echo more >>m/low; sync m/low; sync -d m/new; sync m; mv m/new m/moved; rm m/gone; sync m/moved; umount m`;
+
+/** The calls by which a mount's process brought files to the disk while they were synced through the mount. */
+async function syncsWith(directory: string, option: string): Promise<string[]> {
+  const log = join(directory, "calls");
+  const trace = ["-f", "-y", "--seccomp-bpf", "-e", `trace=${SYNCS.join(",")}`, "-o", log];
+  const serving = tryRun(
+    "strace",
+    [...trace, STRATA_OVERLAY, "-f", "-o", `${LAYERS}${option}`, "m"],
+    {
+      cwd: directory,
+    },
+  );
+  const script = `until mountpoint -q m; do sleep 0.05; done; ${SYNCED}`;
+  const did = await tryRun("timeout", ["60", "sh", "-ec", script], { cwd: directory });
+  if (did.status !== 0) await tryRun("umount", ["-l", join(directory, "m")]);
+  strictEqual(`${did.status} ${did.stderr}`, "0 ");
+  strictEqual((await serving).status, 0);
+  // Of files elsewhere, the program's own output, anything may be asked.
+  const lines = readFileSync(log, "latin1").split("\n");
+  const ours = lines.filter((line) => line.includes(`<${directory}/`) || line.includes(" sync()"));
+  return ours.map((line) => /^\d+ +(\w+)\(/.exec(line)?.[1] ?? line);
+}
+
+test("strata-overlay: volatile and fsync=0 bring nothing to the disk, and leave no mark", {
+  skip: needsRoot || missing("strace"),
+  timeout: 150_000,
+}, async () => {
+  for (const option of ["", ",fsync=1", ",volatile", ",fsync=0"]) {
+    await withLayers(NAMES, async (directory) => {
+      await run("sh", ["-ec", "echo old >a/low; echo x >b/gone"], { cwd: directory });
+      const calls = await syncsWith(directory, option);
+      if (option === ",volatile" || option === ",fsync=0") deepStrictEqual(calls, [], option);
+      else
+        ok(calls.includes("fsync") && calls.includes("fdatasync"), `${option}: ${calls.join(" ")}`);
+      // Kernel overlayfs marks the work directory of a volatile mount and refuses it from then on.
+      strictEqual(existsSync(join(directory, "work/work/incompat")), false);
+      const look = "ls m; cat m/low; stat -c %s m/moved; umount m";
+      const mounts = [
+        `'${STRATA_OVERLAY}' -o ${LAYERS}${option} m`,
+        `mount -t overlay o -o ${LAYERS} m`,
+      ];
+      for (const mount of mounts) {
+        const seen = await run("sh", ["-ec", `${mount}; ${look}`], { cwd: directory });
+        strictEqual(seen, "low\nmoved\nold\nmore\n16384\n", mount);
+        await goneFrom(join(directory, "m"));
+      }
+    });
+  }
+});
+
+test("strata-overlay: timeout says how long names and attributes of the layers are believed", {
+  skip: needsRoot,
+  timeout: 150_000,
+}, async () => {
+  for (const [option, believes] of [
+    ["", true],
+    [",timeout=3600", true],
+    [",timeout=0", false],
+    [",timeout=0.2", false],
+  ] as const) {
+    await withLayers(NAMES, async (directory) => {
+      const target = join(directory, "m");
+      await run("sh", ["-ec", "echo 1 >a/x; chmod 600 a/x"], { cwd: directory });
+      await run(STRATA_OVERLAY, ["-o", `${LAYERS}${option}`, "m"], { cwd: directory });
+      try {
+        // It is open all the time: the kernel can't forget it for lack of memory.
+        const mode = "stat -c %a m/x";
+        const look = believes ? mode : `until test $(${mode}) = 640; do sleep 0.05; done; ${mode}`;
+        const script = `exec 3<m/x; ${mode}; chmod 640 a/x; ${look}`;
+        const seen = await run("timeout", ["60", "sh", "-ec", script], { cwd: directory });
+        strictEqual(seen, believes ? "600\n600\n" : "600\n640\n", option);
+      } finally {
+        await tryRun("umount", ["-l", target]);
+      }
+      await goneFrom(target);
+    });
+  }
 });

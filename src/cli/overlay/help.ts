@@ -28,7 +28,7 @@ Mount options
                          root: programs and shared libraries (code), or all, which is faster, but who
                          has a file open then sees only on reopening what is written to it after its
                          first change. auto: all where nothing can change, else code
-  timeout=SECONDS        how long the kernel may believe names and attributes (for ever); fractions count
+  timeout=SECONDS        how long names and attributes are believed (for ever); fractions count
   redirect_dir=on|follow|nofollow|off  off, follow: a directory of a lower layer can't be renamed
   metacopy=on            chmod and the like copy no data, for good: other tools need this option too
   copy_up=block|whole    the first write to a lower file copies what is written, the rest later and at

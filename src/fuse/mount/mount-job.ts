@@ -106,7 +106,7 @@ export interface MountJob {
   readonly permissionRecord?: "privileged" | "containers";
   /** For tests: so many inodes are kept with all that is known of them (session/inode-table.ts). */
   readonly awakeInodes?: number;
-  /** How long the kernel may believe names and attributes; for ever if absent. */
+  /** How long names and attributes are believed, also by this process where others change a lower; for ever if absent. */
   readonly timeoutSeconds?: number;
 }
 

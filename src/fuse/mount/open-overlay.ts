@@ -44,7 +44,10 @@ function lockUpper(job: MountJob, path: string, work: string): void {
 export function openOverlay(job: MountJob): Overlay {
   const isForeign = job.foreignLayers === true;
   const dialect = dialectOf(job);
+  // Who says how long the kernel may believe attributes expects that somebody changes them.
+  const alters = job.timeoutSeconds !== undefined;
   const shown = {
+    alters,
     ...(job.view === undefined ? {} : { view: job.view }),
     redirects: (job.redirects ?? "on") === "on",
     // A moved file tells by a redirect where its data are.
@@ -57,6 +60,7 @@ export function openOverlay(job: MountJob): Overlay {
     ...dialect,
     ...(job.plainLowers === true ? { ownership: "native" as const } : {}),
     ...{ readOnlyMount: true, whFiles, detectRecords: isForeign },
+    alters,
     lookAhead: new LookAhead(),
   };
   const stack = job.lowers.map((path) => {
