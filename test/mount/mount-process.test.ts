@@ -52,6 +52,29 @@ test("mountInProcess: shows its source and type, and is found by its target", op
   });
 });
 
+test(
+  "mountInProcess: mappings of it may be as dirty as a disk's, and its reads are long",
+  options,
+  async (t) => {
+    await withScratch(async (scratch) => {
+      makeDirectories(scratch, "m", "lower");
+      const target = join(scratch, "m");
+      await withMount({ target, lowers: [join(scratch, "lower")] }, () => {
+        const folder = `/sys/class/bdi/${findMount(target)?.device}`;
+        const tunable = (name: string): number =>
+          Number(fs.readFileSync(join(folder, name), "latin1"));
+        if (process.geteuid?.() !== 0 || !fs.existsSync(join(folder, "strict_limit"))) {
+          t.skip("needs root and Linux 6.2");
+          return;
+        }
+        strictEqual(tunable("strict_limit"), 0);
+        ok(tunable("max_ratio") > 1);
+        ok(tunable("read_ahead_kb") >= 2048);
+      });
+    });
+  },
+);
+
 test("mountInProcess: what is wrong is said in one line, and nothing stays", options, async () => {
   await withScratch(async (scratch) => {
     makeDirectories(scratch, "m", "lower");

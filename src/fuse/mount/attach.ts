@@ -30,6 +30,8 @@ const ROOT_MODE = 0o040000;
 /** Two messages of the largest size: one is served while the other is read. */
 const MIN_READ_AHEAD_KB = 2048;
 const MAX_READ_AHEAD_KB = 4096;
+/** Of the memory that may be dirty, when that gets scarce. */
+const DIRTY_PERCENT = 20;
 
 const MS_FLAGS: Readonly<Record<MountFlag, number>> = {
   nodev: MS_NODEV,
@@ -129,13 +131,24 @@ function diskReadAheadKb(dev: number): number | undefined {
 
 /**
  * Lets the kernel ask for more at once than its 128 KiB: READ requests are as long as the
- * read-ahead. Only root may; a mount without it is slower and nothing else.
+ * read-ahead. And lets it keep what is written to mappings as long as a disk's: of a FUSE mount it
+ * writes back from 1% of the dirty memory on, page by page, and makes the writers wait (fs/fuse/inode.c,
+ * fuse_bdi_init). The session's thread is an I/O flusher in return: it must not wait for itself.
+ * Only root may; a mount without it is slower and nothing else.
  */
-export function raiseReadAhead(target: string, readAheadKb: number): void {
+export function tuneCaches(target: string, readAheadKb: number): void {
   const entry = findMount(target);
   if (entry === undefined) return;
+  const folder = `/sys/class/bdi/${entry.device}`;
+  setTunable(`${folder}/read_ahead_kb`, readAheadKb);
+  setTunable(`${folder}/max_ratio`, DIRTY_PERCENT);
+  // Linux 6.2.
+  setTunable(`${folder}/strict_limit`, 0);
+}
+
+function setTunable(path: string, value: number): void {
   try {
-    writeFileSync(`/sys/class/bdi/${entry.device}/read_ahead_kb`, String(readAheadKb));
+    writeFileSync(path, String(value));
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;
   }

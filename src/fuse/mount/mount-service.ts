@@ -53,7 +53,7 @@ class MountService {
         this.#mount().catch((error: unknown) => this.#fail(error));
         return;
       case "ready":
-        this.#mounted?.raiseReadAhead(this.#job.target, this.#readAheadKb);
+        this.#mounted?.tuneCaches(this.#job.target, this.#readAheadKb);
         this.#report({ ready: true, driver: "dev-fuse" });
         return;
       case "failed":

@@ -8,6 +8,7 @@ import type { Overlay } from "../../overlay/overlay.js";
 import { bytesOf } from "../../path.js";
 import {
   AT_FDCWD,
+  becomeIoFlusher,
   close,
   FUSE_SUPER_MAGIC,
   O_DIRECTORY,
@@ -107,6 +108,7 @@ function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): vo
       onShutdown: () => tell({ kind: "shutdown" }),
     },
   });
+  becomeIoFlusher();
   session.run();
   try {
     overlay.close();
