@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MIN_DIRECT_FILE_BYTES } from "../../src/fuse/session/direct-reads.js";
-import { cachedBytes } from "../../src/sys/index.js";
+import { alignedBuffer, cachedBytes, O_DIRECT } from "../../src/sys/index.js";
 import { mountSkip, withMount, withScratch } from "./mounted.js";
 
 const options = { skip: mountSkip, timeout: 120_000 };
@@ -137,6 +137,28 @@ test("read in order: what others change meanwhile is seen at once", options, asy
       strictEqual(hashOf(reader.next(BYTES, MIB)), hashOf(shorter.subarray(50 * MIB)));
       strictEqual(hashOf(fs.readFileSync(file)), hashOf(shorter));
       fs.closeSync(reader.fd);
+    },
+  );
+});
+
+test("read in order past both caches: again and from in between", options, async (t) => {
+  await withLargeFile(
+    (why) => t.skip(why),
+    ({ file, content }) => {
+      const fd = fs.openSync(file, fs.constants.O_RDONLY | O_DIRECT);
+      const into = alignedBuffer(MIB, 4096);
+      const expect = (position: number, length: number): void => {
+        strictEqual(fs.readSync(fd, into, 0, length, position), length);
+        const expected = content.subarray(position, position + length);
+        strictEqual(hashOf(into.subarray(0, length)), hashOf(expected), `at ${position}`);
+      };
+      const step = MIB / 4;
+      for (let at = 0; at < 20 * MIB + 2 * step; at += step) expect(at, step);
+      // The piece that is being read, from its beginning and from its middle.
+      for (const at of [20 * MIB, 20 * MIB + step]) expect(at, MIB);
+      for (let at = 21 * MIB + step; at < 40 * MIB; at += 3 * step) expect(at, 3 * step);
+      for (const at of [39 * MIB, 38 * MIB, 41 * MIB]) expect(at, MIB);
+      fs.closeSync(fd);
     },
   );
 });

@@ -14,9 +14,10 @@ export const MIN_DIRECT_FILE_BYTES = 64 << 20;
 const MIN_READ_BYTES = 8 << 20;
 /** So far ahead is looked whether the file is in memory, and again after so much. */
 const LOOK_BYTES = 32 << 20;
-/** From a disk that gives less, pages are worth keeping; judged after JUDGED_BYTES. */
+/** From a disk that gives less, pages are worth keeping; judged after JUDGED_BYTES, for a while. */
 const MIN_DISK_BYTES_PER_MS = 250_000;
 const JUDGED_BYTES = 32 << 20;
+const SLOW_DISK_MS = 60_000;
 /** So many READs of others, and who has the stream but reads no more has had his turn. */
 const MAX_OTHER_READS = 64;
 
@@ -57,7 +58,9 @@ export class DirectReads {
   #owner: OpenFile | undefined;
   #startedAt = 0;
   #otherReads = 0;
+  /** The file system or this process can't. */
   #isOff = false;
+  #slowUntilMs = 0;
   readonly #orders = new WeakMap<OpenFile, Order>();
 
   /**
@@ -100,6 +103,7 @@ export class DirectReads {
     order: Order,
   ): boolean {
     if (order.bytes < MIN_READ_BYTES || position < order.lookAt) return false;
+    if (performance.now() < this.#slowUntilMs) return false;
     if (fileBytes - position < MIN_READ_BYTES) return false;
     if (this.#owner !== undefined && ++this.#otherReads < MAX_OTHER_READS) return false;
     order.lookAt = position + LOOK_BYTES;
@@ -140,14 +144,11 @@ export class DirectReads {
     this.#otherReads = 0;
     const order = this.#note(open, position, 0);
     const read = position - this.#startedAt;
-    if (read >= JUDGED_BYTES && stream.waitedMs * MIN_DISK_BYTES_PER_MS > read) this.#isOff = true;
+    const isSlow = read >= JUDGED_BYTES && stream.waitedMs * MIN_DISK_BYTES_PER_MS > read;
+    if (isSlow) this.#slowUntilMs = performance.now() + SLOW_DISK_MS;
     const looks = position >= order.lookAt;
     if (looks) order.lookAt = position + LOOK_BYTES;
-    if (
-      this.#isOff ||
-      position >= fileBytes ||
-      (looks && isCached(stream.file, position, fileBytes))
-    ) {
+    if (isSlow || position >= fileBytes || (looks && isCached(stream.file, position, fileBytes))) {
       this.#end();
       return;
     }

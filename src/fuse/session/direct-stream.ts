@@ -65,6 +65,8 @@ export class DirectStream {
   /** Numbers of pieces, in the order of the file. */
   readonly #queue: number[] = [];
   #next: number;
+  /** What comes before it was answered with, and headers of replies lie on it. */
+  #position: number;
   /** How long it waited for the disk. */
   waitedMs = 0;
 
@@ -80,6 +82,7 @@ export class DirectStream {
     this.#pieces = pieces;
     this.#fileBytes = range.fileBytes;
     this.#next = range.position;
+    this.#position = range.position;
     this.#fd = reopen(file.fd, O_RDONLY | O_DIRECT);
     try {
       for (const number of pieces.keys()) this.#sendNext(number);
@@ -109,11 +112,13 @@ export class DirectStream {
 
   /**
    * The bytes [position, position + length) where they lie, or copied to `into`, which has room
-   * before them too; undefined where the stream does not have them all. Then call `goOn`.
+   * before them too; undefined where the stream does not have them all, or something else comes
+   * next. Then call `goOn`.
    */
   find(position: number, length: number, into: Found): Found | undefined {
+    if (position !== this.#position) return undefined;
     const piece = this.#head();
-    if (piece === undefined || position < piece.position) return undefined;
+    if (piece === undefined) return undefined;
     const here = piece.bytesFrom(position);
     if (here >= length) return { memory: piece.memory, offset: piece.offsetOf(position) };
     if (here === 0 || (piece.result ?? 0) < PIECE_BYTES) return undefined;
@@ -129,6 +134,7 @@ export class DirectStream {
 
   /** What lies before `position` is read: the pieces are used anew. Throws FsError. */
   goOn(position: number): void {
+    this.#position = position;
     for (;;) {
       const number = this.#queue[0];
       if (number === undefined) return;
