@@ -1,6 +1,7 @@
 // Commands that take several objects: one that fails does not stop the others, as in docker.
 
 import { EngineError } from "../errors.js";
+import { Slots } from "../slots.js";
 import { exitStatusOf } from "./exit-status.js";
 import { messageOf } from "./message.js";
 import { note } from "./session.js";
@@ -8,6 +9,24 @@ import { note } from "./session.js";
 export interface EachOptions {
   /** What does not exist is told, but is no failure of the command (docker's --force). */
   readonly forgiveMissing?: boolean;
+}
+
+/** docker's number. */
+const MOST_AT_ONCE = 50;
+
+/**
+ * Begins the work for all objects at once, as docker does where it is waiting more than working. What is returned waits for
+ * the work of one, so that they can be told of in their order.
+ */
+export function atOnce(
+  names: readonly string[],
+  work: (name: string) => Promise<unknown>,
+): (name: string) => Promise<void> {
+  const slots = new Slots(MOST_AT_ONCE);
+  const begun = new Map([...new Set(names)].map((name) => [name, slots.run(() => work(name))]));
+  // Who waits for it is told of its failure, when it is its turn.
+  for (const one of begun.values()) one.catch(() => undefined);
+  return async (name) => void (await begun.get(name));
 }
 
 /**

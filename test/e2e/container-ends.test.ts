@@ -4,7 +4,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Box, cannotRun, processesNaming, until } from "./box.js";
@@ -108,6 +108,36 @@ test("run --restart: on-failure:N, always, unless-stopped; no more after a stop 
   await box.strata("rm", "-f", "thrice", "fine", "always", "unless-stopped", "cut");
   await expectNothingLeft(box);
   await expectSound(box);
+});
+
+/** Ends when it is asked to, but not before the other one was asked, too. */
+const WAITS_FOR = (own: string, other: string): string =>
+  `trap 'touch /meet/${own}; until test -e /meet/${other}; do sleep 0.05; done; exit 7' TERM
+   touch /meet/ready-${own}; while :; do sleep 0.1; done`;
+
+test("stop, rm: of several containers at once, told in their order", {
+  skip,
+  timeout: 120_000,
+}, async () => {
+  await using box = await Box.make();
+  const meet = box.directory("meet");
+  for (const [own, other] of [
+    ["first", "second"],
+    ["second", "first"],
+  ] as const) {
+    const words = ["run", "-d", "--name", own, "-v", `${meet}:/meet`, "box", "sh", "-c"];
+    await box.strata(...words, WAITS_FOR(own, other));
+    await until("it is ready", () => existsSync(join(meet, `ready-${own}`)));
+  }
+  // One after the other the first would wait for the second until it is killed.
+  const stopped = await box.tryStrata(["stop", "-t", "60", "second", "nobody", "first"]);
+  deepStrictEqual([stopped.stdout, stopped.status], ["second\nfirst\n", 1]);
+  match(stopped.stderr, /"nobody": no such container/);
+  for (const name of ["first", "second"]) strictEqual((await inspect(box, name)).State.ExitCode, 7);
+  const removed = await box.tryStrata(["rm", "second", "nobody", "first", "first"]);
+  deepStrictEqual([removed.stdout, removed.status], ["second\nfirst\nfirst\n", 1]);
+  deepStrictEqual(box.containers, []);
+  await expectNothingLeft(box);
 });
 
 test("run --memory: a program that takes more is killed, and inspect says why", {

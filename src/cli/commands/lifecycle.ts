@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { kill, restart, type StopRequest, stop, wait } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
+import { atOnce } from "../each.js";
 import { messageOf } from "../message.js";
 import { type GlobalOptions, note, openStore, printLine } from "../session.js";
 
@@ -16,7 +17,8 @@ export function addLifecycleCommands(program: Command): void {
     .description("ask containers to end, and kill them when they don't")
     .action(async (names: string[], flags: StopFlags) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
-      await forEach(program, names, (name) => stop(store, stopRequest(name, flags)));
+      const stopped = atOnce(names, async (name) => await stop(store, stopRequest(name, flags)));
+      await forEach(program, names, stopped);
     });
   withStopFlags(program.command("restart <container...>"))
     .description("stop containers and start them again")
@@ -30,7 +32,8 @@ export function addLifecycleCommands(program: Command): void {
     .option("-s, --signal <signal>", "by name or number", "KILL")
     .action(async (names: string[], { signal }: { signal: string }) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
-      await forEach(program, names, (container) => kill(store, { container, signal }));
+      const killed = atOnce(names, (container) => kill(store, { container, signal }));
+      await forEach(program, names, killed);
     });
   program
     .command("wait <container...>")

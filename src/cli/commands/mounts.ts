@@ -12,7 +12,7 @@ import {
   type Store,
   unmount,
 } from "../../engine/index.js";
-import { forEachObject } from "../each.js";
+import { atOnce, forEachObject } from "../each.js";
 import { ago } from "../format.js";
 import { progressBar } from "../progress-bar.js";
 import { type GlobalOptions, note, openStore, print, printLine } from "../session.js";
@@ -107,8 +107,9 @@ export function addRemoveContainers(program: Command): void {
     .option("-v, --volumes", "its own volumes, too: they always go with it")
     .action(async (names: string[], { force = false }: { force?: boolean }) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
+      const removed = atOnce(names, (container) => rm(store, { container, force }));
       const work = async (container: string): Promise<void> => {
-        await rm(store, { container, force });
+        await removed(container);
         printLine(container);
       };
       await forEachObject(names, work, { forgiveMissing: force });

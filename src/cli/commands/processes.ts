@@ -15,7 +15,7 @@ import {
 import { EngineError } from "../../errors.js";
 import { aligned } from "../aligned.js";
 import { psListing, statsListing } from "../container-lines.js";
-import { forEachObject } from "../each.js";
+import { atOnce, forEachObject } from "../each.js";
 import { formatOf } from "../list-format.js";
 import { formatOption, renderListing } from "../listing.js";
 import { collect } from "../repeatable.js";
@@ -42,8 +42,9 @@ export function addProcessCommands(program: Command): void {
     .description("freeze all processes of containers")
     .action(async (names: string[]) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
+      const paused = atOnce(names, (name) => pause(store, name));
       await forEachObject(names, async (name) => {
-        await pause(store, name);
+        await paused(name);
         printLine(name);
       });
     });
@@ -52,8 +53,9 @@ export function addProcessCommands(program: Command): void {
     .description("let the processes of paused containers go on")
     .action(async (names: string[]) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
+      const unpaused = atOnce(names, (name) => unpause(store, name));
       await forEachObject(names, async (name) => {
-        await unpause(store, name);
+        await unpaused(name);
         printLine(name);
       });
     });
