@@ -20,13 +20,16 @@ async function mounted(
   words: readonly string[],
   script: string,
 ): Promise<string> {
-  const said = await tryRun(STRATA_OVERLAY, words, { cwd: directory, timeoutMs: 30_000 });
+  // goneFrom finds the process by the whole path among its words.
+  const target = join(directory, "m");
+  const all = words.map((word) => (word === "m" ? target : word));
+  const said = await tryRun(STRATA_OVERLAY, all, { cwd: directory, timeoutMs: 30_000 });
   strictEqual(`${said.status} ${said.stdout}${said.stderr}`, "0 ", "silent when it succeeds");
   try {
     return await shell(directory, script);
   } finally {
-    await tryRun("umount", ["-l", join(directory, "m")]);
-    await goneFrom(join(directory, "m"));
+    await tryRun("umount", ["-l", target]);
+    await goneFrom(target);
   }
 }
 
@@ -100,7 +103,7 @@ test("strata-overlay: an upper that was unmounted just now can be mounted again"
   skip: needsRoot,
 }, async () => {
   await withLayers(NAMES, async (directory) => {
-    const once = `'${STRATA_OVERLAY}' -o ${LAYERS} m; echo x >>m/x; umount m`;
+    const once = `'${STRATA_OVERLAY}' -o ${LAYERS} "$PWD/m"; echo x >>m/x; umount m`;
     strictEqual(await shell(directory, `${once}; ${once}; ${once}; wc -l <up/x`), "3\n");
     await goneFrom(join(directory, "m"));
   });
@@ -247,7 +250,7 @@ test("strata-overlay: capabilities and set-id bits outlive a copy-up, also of wh
     const change = `
       touch -d @1 m/cap m/suid; chmod 4711 m/plain; setcap cap_net_raw+ep m/plain; umount m`;
     const target = join(directory, "m");
-    await run(STRATA_OVERLAY, ["-o", LAYERS, "m"], { cwd: directory });
+    await run(STRATA_OVERLAY, ["-o", LAYERS, target], { cwd: directory });
     await shell(directory, change);
     await goneFrom(target);
     const seen = await shell(
