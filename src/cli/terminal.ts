@@ -1,7 +1,9 @@
 // This process's own streams and signals, joined to a program in a container, until that has ended or
 // the user lets go of it.
 
+import { Socket } from "node:net";
 import { constants } from "node:os";
+import type { Readable } from "node:stream";
 import type { ProgramSession } from "../engine/index.js";
 import { EngineError, isFsError } from "../errors.js";
 import { makeRaw, restoreTerminal } from "../sys/index.js";
@@ -94,7 +96,7 @@ function passInput(
   { terminal, detachKeys }: Conversation,
   onDetach: () => void,
 ): () => void {
-  const { stdin } = process;
+  const stdin: Readable = process.stdin;
   const keys = new DetachKeys(terminal ? detachKeys : []);
   const take = (typed: Buffer): void => {
     const { bytes, detach } = keys.feed(typed);
@@ -114,7 +116,9 @@ function passInput(
     restore();
     // Else this process would wait for the end of its input.
     stdin.pause();
-    stdin.unref();
+    if (stdin instanceof Socket) stdin.unref();
+    // Of a file.
+    else stdin.destroy();
   };
 }
 

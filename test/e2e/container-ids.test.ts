@@ -59,23 +59,25 @@ trap '$S rm -f web again >/dev/null 2>&1 || true' EXIT
 $S import ../box.tar box >/dev/null
 $S build -q -t ids context >/dev/null
 $S run --rm ids sh -c 'id -u; id -g; cat /home/app/who; /bin/su root -c "id -u"; echo x 2>/dev/null >/srv/page || echo denied'
-$S run --rm -u 4711:4712 box sh -c 'id -u; id -g; touch /dev/shm/own; busybox stat -c %u:%g /dev/shm/own'
+echo outside >from; $S run --rm -i -u 4711:4712 box sh -c 'cat; id -u; id -g; touch /dev/shm/own; busybox stat -c %u:%g /dev/shm/own' <from
 $S run -d --name web -u 0 -v kept:/kept ids sleep 1000 >/dev/null
-$S exec web ${SHOWN}
 $S exec -i web sh -e <<'END'
+${SHOWN}
 ${CHANGES}
 busybox chown 999:999 /kept; chmod 700 /kept; touch /kept/file
 END
 $S exec web ${CHANGED}
 $S exec -u 33:44 web sh -c 'id -u; echo more >>/data/f; cat /data/f; cat /home/app/who 2>/dev/null || echo denied'
-echo outside >from; $S cp -q from web:/data/to; $S exec web stat -c %u:%g /data/to
+$S cp -q from web:/data/to; $S exec web stat -c %u:%g /data/to
 $S cp -q web:/data/f to; stat -c %u:%g to
 $S diff web
 $S commit web changed >/dev/null
 $S export web >running.tar
-$S stop -t 0 web
-$S export web >stopped.tar
-$S start web; $S exec web ${CHANGED} >again; $S rm -f web; wc -l <again
+home=$(ls -d $PWD/store/containers/$($S ps -q)*); kill -9 $(pgrep -f "^[^ ]*node .*mount-process.js $home/merged")
+$S wait web; $S export web >stopped.tar
+$S start web; $S exec web ${CHANGED} >again
+kill -9 $(pgrep -f "^[^ ]*node .*monitor.js $home"); $S ps -a --format '{{.Names}} {{.State}}'
+$S rm -f web; wc -l <again
 $S run --rm -u 0 changed ${CHANGED} >committed; cmp again committed
 $S save --format oci -o changed.tar changed
 $S volume rm kept; $S ps -aq; $S check --deep; find store -not -user ${USER} -not -type l`;
@@ -92,7 +94,7 @@ ${CHANGES}
 ${CHANGED.replaceAll("'", '"')}'`;
 
 const options = {
-  skip: cannotRun() || missing("setpriv", "unshare", "nsenter", "newuidmap", "podman"),
+  skip: cannotRun() || missing("setpriv", "unshare", "nsenter", "newuidmap", "pgrep", "podman"),
   timeout: 240_000,
 };
 
@@ -154,7 +156,7 @@ test("run: a container of an ordinary user has all ids", options, async (t) => {
   match(lines.pop() ?? "", /^The store is sound: /);
   deepStrictEqual(lines, [
     ...["1000", "1000", "1000", "0", "denied"],
-    ...["4711", "4712", "4711:4712"],
+    ...["outside", "4711", "4712", "4711:4712"],
     ...shown,
     ...CONTAINER_OWNERS,
     ...["33", "f", "more", "denied"],
@@ -170,7 +172,7 @@ test("run: a container of an ordinary user has all ids", options, async (t) => {
       "C /srv",
       "C /srv/page",
     ],
-    ...["web", "web", "web", String(OWNERS.length), "kept"],
+    ...["137", "web", "web exited", "web", String(OWNERS.length), "kept"],
   ]);
   const oci = box.directory("oci");
   await run("tar", ["-C", oci, "-xf", box.at("home/changed.tar")]);
