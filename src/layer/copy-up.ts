@@ -6,6 +6,8 @@ import { type ByteString, bufferOf, bytesOf, textOf } from "../path.js";
 import {
   close,
   copyData,
+  FS_APPEND_FL,
+  FS_IMMUTABLE_FL,
   ficlone,
   fsync,
   ftruncate,
@@ -27,7 +29,8 @@ import {
   utimensAt,
 } from "../sys/index.js";
 import { BlockMap } from "./block-map.js";
-import { formatIno, formatProtection } from "./directory-marks.js";
+import { formatIno, formatProtection, NO_MARKS } from "./directory-marks.js";
+import type { DiskMarks } from "./directory-node.js";
 import { copyExtents } from "./file-extents.js";
 import { copyInodeFlags, isAnyCopied } from "./inode-flags.js";
 import type { InodeWriter } from "./inode-writer.js";
@@ -101,6 +104,23 @@ export function makeCopy(
   } finally {
     close(fd);
   }
+}
+
+/** The marks of a copy that was just made; undefined where they are to be read. */
+export function marksOfCopy(
+  tools: CopyUpTools,
+  { stat, data, flags = 0, originIno, redirect }: CopyUpSource,
+  blocks: BlockMap | undefined,
+): DiskMarks | undefined {
+  if (!isRegular(stat.mode) || !tools.redirects) return undefined;
+  return {
+    ...NO_MARKS,
+    redirect,
+    originIno,
+    metacopy: blocks !== undefined || (data === "stay" && stat.sizeBytes > 0),
+    protection: flags & (FS_IMMUTABLE_FL | FS_APPEND_FL),
+    blocks: blocks === undefined ? undefined : ALL_BELOW,
+  };
 }
 
 /** Makes the new file one whose data lie below, wholly or in part; or whole where that is cheap. */

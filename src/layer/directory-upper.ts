@@ -31,7 +31,7 @@ import {
 } from "../sys/index.js";
 import { adoptWhiteouts } from "./adopt-whiteouts.js";
 import type { BlockMap } from "./block-map.js";
-import { makeCopy } from "./copy-up.js";
+import { makeCopy, marksOfCopy } from "./copy-up.js";
 import { DirectoryFile, type FileOwner } from "./directory-file.js";
 import { nameFor, ownFlags } from "./directory-layer.js";
 import { NO_MARKS } from "./directory-marks.js";
@@ -234,7 +234,8 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const blocks = this.#copyTo(parent, name, source);
     // Copy-up is invisible: the directory shows no change.
     utimensAt(fd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
-    return this.enterBlocks(this.#born(parent, name), blocks);
+    const marks = marksOfCopy(this.tools, source, blocks);
+    return this.enterBlocks(this.#born(parent, name, marks), blocks);
   }
 
   #copyTo(parent: DirectoryNode, name: Name, source: CopyUpSource): BlockMap | undefined {
@@ -250,7 +251,8 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
   copyUpIndexed(key: ByteString, source: CopyUpSource): LayerNode {
     const name = keyName(key);
     const blocks = this.#copyTo(this.#index.directory, name, source);
-    return this.enterBlocks(this.#born(this.#index.directory, name), blocks);
+    const marks = marksOfCopy(this.tools, source, blocks);
+    return this.enterBlocks(this.#born(this.#index.directory, name, marks), blocks);
   }
 
   remove(directory: LayerNode, name: Name, over: Standing, leaveWhiteout: boolean): void {
