@@ -39,6 +39,7 @@ import {
   tryStatAt,
 } from "../sys/index.js";
 import type { Ownership } from "./attributes.js";
+import type { Closer } from "./closer.js";
 import { DirectoryDescriptors } from "./directory-descriptors.js";
 import { DirectoryFile, type FileOwner, shownStat } from "./directory-file.js";
 import {
@@ -171,6 +172,8 @@ export interface DirectoryDialect {
   readonly alters: boolean;
   /** Of a layer that does not change, if at all. */
   readonly lookAhead?: LookAhead | undefined;
+  /** Of an upper, if it is given one. */
+  readonly closer?: Closer | undefined;
 }
 
 const HERE = bytesOf(".");
@@ -197,7 +200,7 @@ export class DirectoryLayer implements Layer {
     this.descriptors = new DirectoryDescriptors(dialect.directoryFds);
     const stat = statFd(rootFd);
     this.device = stat.dev;
-    this.nodes = new DirectoryNodes(stat.dev, dialect.changes);
+    this.nodes = new DirectoryNodes(stat.dev, dialect.changes, dialect.closer);
     this.root = new DirectoryNode(this.shown(stat, rootFd, ITSELF), undefined, ITSELF as Name);
     this.root.heldFd = rootFd;
     this.nodes.add(this.root);

@@ -6,6 +6,7 @@ import { errno, FsError } from "../errors.js";
 import { type ByteString, type Name, textOf } from "../path.js";
 import { close, isDirectory, type Stat } from "../sys/index.js";
 import type { BlockMap } from "./block-map.js";
+import type { Closer } from "./closer.js";
 import type { LayerMarks, LayerNode } from "./layer.js";
 import type { BlockPlace } from "./layer-index-format.js";
 import type { ByteRange } from "./zero-ranges.js";
@@ -116,8 +117,10 @@ export class DirectoryNodes {
   readonly #device: number;
   readonly #changes: boolean;
   readonly #byIno = new Map<bigint, DirectoryNode>();
+  readonly #closer: Closer | undefined;
 
-  constructor(device: number, changes: boolean) {
+  constructor(device: number, changes: boolean, closer: Closer | undefined) {
+    this.#closer = closer;
     this.#device = device;
     this.#changes = changes;
   }
@@ -157,12 +160,16 @@ export class DirectoryNodes {
   /** Lets go of a node and of the descriptor that keeps its inode alive. */
   forget(node: DirectoryNode): void {
     if (this.#byIno.get(node.stat.ino) === node) this.#byIno.delete(node.stat.ino);
-    if (node.heldFd >= 0) close(node.heldFd);
+    const { heldFd } = node;
     node.heldFd = -1;
+    if (heldFd < 0) return;
+    if (this.#closer === undefined) close(heldFd);
+    else this.#closer.close(heldFd);
   }
 
   /** Lets go of all. */
   clear(): void {
+    this.#closer?.finish();
     for (const node of [...this.#byIno.values()]) this.forget(node);
   }
 }

@@ -6,7 +6,7 @@
 import { performance } from "node:perf_hooks";
 import { isFsError } from "../errors.js";
 import type { ByteString } from "../path.js";
-import { close, type Dirent, DT_DIR, dup, LookupRing, tryStatAt } from "../sys/index.js";
+import { AsyncRing, close, type Dirent, DT_DIR, dup, tryStatAt } from "../sys/index.js";
 import { OPAQUE_NAME } from "./whiteout.js";
 
 /** In memory a lookup takes a twentieth of it, from a fast disk twice as long. */
@@ -31,7 +31,7 @@ interface Listing {
 /** For all layers of a mount that never change. */
 export class LookAhead {
   /** Undefined before it is needed; "none" where the kernel has none for us. */
-  #ring: LookupRing | "none" | undefined;
+  #ring: AsyncRing | "none" | undefined;
   readonly #listings = new Map<number, Listing>();
   #tickets = 0;
   readonly #coldMs: number;
@@ -45,13 +45,13 @@ export class LookAhead {
   }
 
   get hasBegun(): boolean {
-    return this.#ring instanceof LookupRing;
+    return this.#ring instanceof AsyncRing;
   }
 
   /** Lookups that are not over. */
   get underWay(): number {
     this.#settle();
-    return this.#ring instanceof LookupRing ? this.#ring.underWay : 0;
+    return this.#ring instanceof AsyncRing ? this.#ring.underWay : 0;
   }
 
   /** The directory `fd` was listed, and has these names. */
@@ -114,9 +114,9 @@ export class LookAhead {
     return true;
   }
 
-  #open(): LookupRing | undefined {
+  #open(): AsyncRing | undefined {
     try {
-      this.#ring ??= new LookupRing();
+      this.#ring ??= new AsyncRing();
     } catch (error) {
       // Forbidden, or the kernel is too old: the walk waits for the disk itself.
       if (!isFsError(error)) throw error;
@@ -127,7 +127,7 @@ export class LookAhead {
 
   /** Lets go of the directories that are done with. */
   #settle(): void {
-    if (!(this.#ring instanceof LookupRing) || this.#listings.size === 0) return;
+    if (!(this.#ring instanceof AsyncRing) || this.#listings.size === 0) return;
     this.#ring.settle((ticket) => {
       const listing = this.#listings.get(ticket);
       if (listing === undefined) return;
@@ -138,7 +138,7 @@ export class LookAhead {
 
   /** What is under way ends by itself, and nothing begins any more. */
   close(): void {
-    if (this.#ring instanceof LookupRing) this.#ring.close();
+    if (this.#ring instanceof AsyncRing) this.#ring.close();
     this.#ring = "none";
     for (const [ticket, listing] of this.#listings) this.#letGo(ticket, listing);
   }

@@ -3,6 +3,7 @@
 
 import type { ByteString } from "../path.js";
 import type { Ownership } from "./attributes.js";
+import type { Closer } from "./closer.js";
 import { DIRECTORY_FDS, type DirectoryDialect, recordNameOf } from "./directory-layer.js";
 import type { MarkForm } from "./mark-form.js";
 import type { XattrPrefix } from "./whiteout.js";
@@ -29,6 +30,8 @@ export interface DirectoryUpperOptions {
   readonly form?: MarkForm;
   /** To be read only, beside the mount that may own and change it: nothing is locked or cleaned. */
   readonly observe?: boolean;
+  /** Closes removed files; what it has closed may keep the file system busy until this process ends. */
+  readonly closer?: Closer;
 }
 
 /** How the directory `rootFd` is read as the upper that it is to be. Throws FsError. */
@@ -49,5 +52,6 @@ export function upperDialect(
     directoryFds: options.directoryFds ?? DIRECTORY_FDS,
     changes: true,
     alters: false,
+    closer: options.closer,
   };
 }

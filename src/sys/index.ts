@@ -1,5 +1,6 @@
 // Linux as strata calls it: everything of this folder that others use, in one place.
 
+export * from "./async-ring.js";
 export * from "./child.js";
 export * from "./copy.js";
 export * from "./credentials.js";
@@ -25,7 +26,6 @@ export {
 } from "./ioctl.js";
 export { AT_FDCWD, addressOf, alignedBuffer } from "./libc.js";
 export * from "./lock.js";
-export * from "./lookup-ring.js";
 export * from "./mode.js";
 export * from "./mount.js";
 export * from "./open.js";

@@ -14,7 +14,7 @@ import { test } from "node:test";
 import { isFsError } from "../../src/errors.js";
 import { openDirectoryLayer } from "../../src/layer/index.js";
 import { LookAhead } from "../../src/layer/look-ahead.js";
-import { LookupRing, poll } from "../../src/sys/index.js";
+import { AsyncRing, poll } from "../../src/sys/index.js";
 import { Scratch } from "./host-tree.js";
 
 const LIMIT = { timeout: 60_000 };
@@ -25,7 +25,7 @@ const DIRECTORIES = 200;
 
 function canLookUp(): string | false {
   try {
-    new LookupRing().close();
+    new AsyncRing().close();
     return false;
   } catch (error) {
     ok(isFsError(error));

@@ -1,6 +1,7 @@
 // The overlay that a job asks for: its layers opened, in the thread that will serve them.
 
 import { EngineError } from "../../errors.js";
+import { Closer } from "../../layer/closer.js";
 import { type DirectoryLayerOptions, openDirectoryLayer } from "../../layer/directory-layer.js";
 import { openIndexedLayer } from "../../layer/indexed-layer.js";
 import type { UpperLayer } from "../../layer/layer.js";
@@ -94,6 +95,7 @@ export function openUpperOf(
     lockWaitMs: isForeign ? LOCK_WAIT_MS : 0,
     volatile: job.volatile === true,
     observe: options.observe,
+    closer: new Closer(),
   });
 }
 

@@ -11,7 +11,7 @@ const FILES = 300;
 
 function canLookUp(): string | false {
   try {
-    new sys.LookupRing().close();
+    new sys.AsyncRing().close();
     return false;
   } catch (error) {
     assert.ok(error instanceof Error);
@@ -22,7 +22,7 @@ function canLookUp(): string | false {
 const skip = canLookUp();
 
 /** What was settled until nothing is under way any more. */
-function settleAll(ring: sys.LookupRing): number[] {
+function settleAll(ring: sys.AsyncRing): number[] {
   const over: number[] = [];
   while (ring.underWay > 0) {
     ring.settle((ticket) => over.push(ticket));
@@ -35,13 +35,13 @@ function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
 }
 
-test("LookupRing: each lookup is over once, whether there is something or not", {
+test("AsyncRing: each lookup is over once, whether there is something or not", {
   ...LIMIT,
   skip,
 }, (t) => {
   const { fd } = scratchDirectory(t);
   for (let file = 0; file < FILES; file += 2) sys.mkdirAt(fd, b(`f${file}`), 0o755);
-  const ring = new sys.LookupRing();
+  const ring = new sys.AsyncRing();
   try {
     for (let file = 0; file < FILES; file++) assert.ok(ring.tryLookup(fd, b(`f${file}/x`), file));
     assert.ok(ring.submit());
@@ -58,12 +58,12 @@ test("LookupRing: each lookup is over once, whether there is something or not", 
   }
 });
 
-test("LookupRing: what is too much is refused, and nothing of it is lost", {
+test("AsyncRing: what is too much is refused, and nothing of it is lost", {
   ...LIMIT,
   skip,
 }, (t) => {
   const { fd } = scratchDirectory(t);
-  const ring = new sys.LookupRing();
+  const ring = new sys.AsyncRing();
   try {
     let taken = 0;
     while (ring.tryLookup(fd, b(`${taken}`), taken)) taken += 1;
@@ -78,16 +78,35 @@ test("LookupRing: what is too much is refused, and nothing of it is lost", {
   }
 });
 
-test("LookupRing: closing it with lookups under way leaves no descriptor", {
+test("AsyncRing: closing it with lookups under way leaves no descriptor", {
   ...LIMIT,
   skip,
 }, (t) => {
   const { fd } = scratchDirectory(t);
   const before = openDescriptors();
   for (let round = 0; round < 10; round++) {
-    const ring = new sys.LookupRing();
+    const ring = new sys.AsyncRing();
     for (let file = 0; file < FILES; file++) ring.tryLookup(fd, b(`f${file}`), file);
     ring.close();
+    ring.close();
+  }
+  assert.equal(openDescriptors(), before);
+});
+
+test("AsyncRing: what is closed is closed when all are over", { ...LIMIT, skip }, (t) => {
+  const { fd } = scratchDirectory(t);
+  const before = openDescriptors();
+  const ring = new sys.AsyncRing();
+  try {
+    for (let file = 0; file < FILES; file++) {
+      const one = sys.openAt(fd, b(`f${file}`), sys.O_CREAT | sys.O_RDWR, 0o600);
+      sys.unlinkAt(fd, b(`f${file}`));
+      assert.ok(ring.tryClose(one, file));
+      if (file % 7 === 0) assert.ok(ring.submit());
+    }
+    ring.finish();
+    assert.equal(ring.underWay, 0);
+  } finally {
     ring.close();
   }
   assert.equal(openDescriptors(), before);

@@ -1,6 +1,7 @@
-// Looking names up without waiting: io_uring(7) has threads of the kernel do it, several at once, so
-// that a disk is asked for what comes later while we wait for what comes first. Nobody gets an answer:
-// all that is wanted of a lookup is that the blocks it needs are in memory afterwards.
+// Two calls that nobody waits for: io_uring(7) has threads of the kernel do them, several at once.
+// Looking a name up, so that a disk is asked for what comes later while we wait for what comes first;
+// all that is wanted of it is that the blocks it needs are in memory afterwards. And the last close of a
+// removed file, which frees its inode.
 
 import koffi from "koffi";
 import { errno, FsError } from "../errors.js";
@@ -10,6 +11,7 @@ import {
   AT_SYMLINK_NOFOLLOW,
   checked,
   failure,
+  lastErrno,
   libc,
   makeScratch,
 } from "./libc.js";
@@ -20,7 +22,7 @@ const BATCH = 64;
 /** Under way at once, at most. */
 const MAX_UNDER_WAY = 1024;
 /** Threads of the kernel that wait for the disk. */
-const MAX_THREADS = 8;
+const MAX_THREADS = 4;
 /** Longer paths are left alone. */
 const PATH_BYTES = 512;
 
@@ -34,7 +36,10 @@ const IORING_SETUP_CQSIZE = 8;
 const IORING_FEAT_SINGLE_MMAP = 1;
 const IORING_FEAT_NODROP = 2;
 const IORING_REGISTER_IOWQ_MAX_WORKERS = 19;
+const IORING_OP_CLOSE = 19;
 const IORING_OP_STATX = 21;
+const IOSQE_ASYNC = 16;
+const IORING_ENTER_GETEVENTS = 1;
 const IORING_OFF_RINGS = 0;
 const IORING_OFF_SQES = 0x1000_0000;
 const SIZEOF_PARAMS = 120;
@@ -109,8 +114,8 @@ function setUp(): number {
   throw new FsError(errno.ENOSYS, "io_uring_setup");
 }
 
-/** Lookups under way. */
-export class LookupRing {
+/** Calls under way. */
+export class AsyncRing {
   readonly #fd: number;
   readonly #rings: Mapping;
   readonly #entries: Mapping;
@@ -171,27 +176,55 @@ export class LookupRing {
    * bits). It begins with `submit` at the latest. False when there is no room for more.
    */
   tryLookup(dirFd: number, path: ByteString, ticket: number): boolean {
-    if (this.#underWay >= MAX_UNDER_WAY || path.length >= PATH_BYTES) return false;
-    if (this.#queued === BATCH && !this.submit()) return false;
-    const tail = this.#words[this.#sqTail] ?? 0;
-    const slot = tail & (BATCH - 1);
+    if (path.length >= PATH_BYTES || !this.#hasRoom()) return false;
+    const slot = this.#nextSlot();
     const pathAt = slot * PATH_BYTES;
     paths.buffer.write(path, pathAt, "latin1");
     paths.buffer[pathAt + path.length] = 0;
+    // Nowhere to put the answer: that is what it fails with in the end (EFAULT), with all read.
+    const address = BigInt(paths.address + pathAt);
+    this.#queue(slot, IORING_OP_STATX, dirFd, address, STATX_INO, FLAGS, ticket);
+    return true;
+  }
+
+  /** Closes a descriptor; until `settle` gives `ticket` its number is taken. As `tryLookup` otherwise. */
+  tryClose(fd: number, ticket: number): boolean {
+    if (!this.#hasRoom()) return false;
+    // The kernel would close in our thread if it were not asked for another.
+    const call = IORING_OP_CLOSE | (IOSQE_ASYNC << 8);
+    this.#queue(this.#nextSlot(), call, fd, 0n, 0, 0, ticket);
+    return true;
+  }
+
+  #hasRoom(): boolean {
+    return this.#underWay < MAX_UNDER_WAY && (this.#queued < BATCH || this.submit());
+  }
+
+  #nextSlot(): number {
+    return (this.#words[this.#sqTail] ?? 0) & (BATCH - 1);
+  }
+
+  /** struct io_uring_sqe; what is not named here is 0. */
+  #queue(
+    slot: number,
+    call: number,
+    fd: number,
+    address: bigint,
+    length: number,
+    flags: number,
+    ticket: number,
+  ): void {
     const at = slot * SIZEOF_SQE;
     const sqe = this.#sqe;
-    sqe.setUint32(at, IORING_OP_STATX, true);
-    sqe.setInt32(at + 4, dirFd, true);
-    // Nowhere to put the answer: that is what it fails with in the end (EFAULT), with all read.
-    sqe.setBigUint64(at + 8, 0n, true);
-    sqe.setBigUint64(at + 16, BigInt(paths.address + pathAt), true);
-    sqe.setUint32(at + 24, STATX_INO, true);
-    sqe.setUint32(at + 28, FLAGS, true);
+    sqe.setUint32(at, call, true);
+    sqe.setInt32(at + 4, fd, true);
+    sqe.setBigUint64(at + 16, address, true);
+    sqe.setUint32(at + 24, length, true);
+    sqe.setUint32(at + 28, flags, true);
     sqe.setUint32(at + 32, ticket, true);
-    Atomics.store(this.#words, this.#sqTail, (tail + 1) | 0);
+    Atomics.store(this.#words, this.#sqTail, ((this.#words[this.#sqTail] ?? 0) + 1) | 0);
     this.#queued += 1;
     this.#underWay += 1;
-    return true;
   }
 
   /** Hands all that is queued to the kernel; false when it takes none now. */
@@ -213,6 +246,15 @@ export class LookupRing {
       isOver(words[this.#cqes + (slot * SIZEOF_CQE) / 4] ?? 0);
     }
     Atomics.store(words, this.#cqHead, head);
+  }
+
+  /** Waits until all are over. Throws FsError. */
+  finish(): void {
+    while (this.#underWay > 0 && this.submit()) {
+      const waited = ioUring(SYS_IO_URING_ENTER, this.#fd, 0, 1, IORING_ENTER_GETEVENTS, 0);
+      if (waited < 0 && lastErrno() !== errno.EINTR) throw failure("io_uring_enter");
+      this.settle(() => undefined);
+    }
   }
 
   /** Those that have not begun never will; the others go on by themselves. */

@@ -1,0 +1,73 @@
+// Removed files are closed by threads of the kernel, and every one of them is.
+
+import { ok, strictEqual } from "node:assert/strict";
+import { openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Closer } from "../../src/layer/closer.js";
+import { openDirectoryUpper } from "../../src/layer/index.js";
+import type { Name } from "../../src/path.js";
+import { features } from "../../src/sys/index.js";
+import { Scratch } from "./host-tree.js";
+
+const LIMIT = { timeout: 60_000 };
+const FILES = 500;
+
+/** Removed files below a directory that this process has open. */
+function heldBelow(directory: string): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith(directory) && target.endsWith(" (deleted)");
+    } catch (error) {
+      // The descriptor of that very listing.
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+      throw error;
+    }
+  }).length;
+}
+
+function removedFile(path: string, sizeBytes: number): number {
+  writeFileSync(path, Buffer.alloc(sizeBytes, "x"));
+  const fd = openSync(path, "r");
+  rmSync(path);
+  return fd;
+}
+
+test("Closer: small files and large ones are closed, in threads or not", LIMIT, () => {
+  using scratch = new Scratch();
+  const path = scratch.directory("files");
+  const closer = new Closer();
+  for (let file = 0; file < FILES; file++) {
+    closer.close(removedFile(join(path, `f${file}`), file % 50 === 0 ? 300_000 : 2000));
+    ok(heldBelow(path) < 100, "not many wait");
+  }
+  closer.finish();
+  strictEqual(heldBelow(path), 0);
+  // Afterwards each is closed at once.
+  closer.close(removedFile(join(path, "last"), 1));
+  strictEqual(heldBelow(path), 0);
+  closer.finish();
+});
+
+test("an upper whose files were removed and forgotten holds none of them", {
+  ...LIMIT,
+  skip: features().trustedXattr ? false : "needs root: trusted.* marks",
+}, () => {
+  using scratch = new Scratch();
+  const path = scratch.directory("upper");
+  const upper = openDirectoryUpper(path, scratch.directory("work"), { closer: new Closer() });
+  const inode = { type: "file", mode: 0o644, umask: 0, uid: 0, gid: 0 } as const;
+  try {
+    for (let file = 0; file < FILES; file++) {
+      const name = `f${file}` as Name;
+      const node = upper.create(upper.root, name, inode, "absent");
+      upper.remove(upper.root, name, "file", false);
+      strictEqual(upper.stat(node).nlink, 0, "it is there until it is forgotten");
+      upper.forget(node);
+    }
+  } finally {
+    upper.close();
+  }
+  strictEqual(heldBelow(path), 0);
+});
