@@ -62,7 +62,8 @@ export function openOverlay(job: MountJob): Overlay {
     ...(job.plainLowers === true ? { ownership: "native" as const } : {}),
     ...{ readOnlyMount: true, whFiles, detectRecords: isForeign },
     alters,
-    lookAhead: new LookAhead(),
+    // A name that others may make a symlink must not be followed unasked.
+    ...(alters ? {} : { lookAhead: new LookAhead() }),
   };
   const stack = job.lowers.map((path) => {
     const index = job.lowerIndexes?.[path];
