@@ -48,6 +48,7 @@ import {
   hasWhiteoutFile,
   isXattrWhiteout,
   readXattrMarks,
+  withWhiteoutFiles,
 } from "./directory-marks.js";
 import {
   DirectoryNode,
@@ -73,7 +74,6 @@ import {
   isReservedName,
   isWhiteoutStat,
   OVERRIDE_STAT,
-  parseWhiteoutName,
   RECORD_NAMES,
   type XattrPrefix,
 } from "./whiteout.js";
@@ -387,17 +387,4 @@ export function ownFlags(flags: number): number {
 /** The path from fdFor(node) to the node: its name, or nothing where the descriptor is its own. */
 export function nameFor(node: DirectoryNode): ByteString {
   return node.heldFd >= 0 ? ITSELF : node.name;
-}
-
-/** fuse-overlayfs's whiteouts: `.wh.NAME` stands for NAME, unless the layer has NAME itself. */
-function withWhiteoutFiles(entries: LayerDirent[]): LayerDirent[] {
-  if (!entries.some((entry) => isReservedName(entry.name))) return entries;
-  const ordinary = entries.filter((entry) => !isReservedName(entry.name));
-  const present = new Set(ordinary.map((entry) => entry.name));
-  for (const { name, ino } of entries) {
-    const said = parseWhiteoutName(name);
-    if (said?.kind !== "whiteout" || present.has(said.of)) continue;
-    ordinary.push({ name: said.of, type: DT_CHR, ino, whiteout: true });
-  }
-  return ordinary;
 }

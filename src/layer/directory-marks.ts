@@ -4,18 +4,28 @@
 import { Buffer } from "node:buffer";
 import { errno, FsError } from "../errors.js";
 import { type ByteString, isName, NAME_MAX_BYTES, type Name, textOf } from "../path.js";
-import { FS_APPEND_FL, FS_IMMUTABLE_FL, getxattrAt, listxattrAt, tryStatAt } from "../sys/index.js";
+import {
+  DT_CHR,
+  FS_APPEND_FL,
+  FS_IMMUTABLE_FL,
+  getxattrAt,
+  listxattrAt,
+  tryStatAt,
+} from "../sys/index.js";
 import type { DirectoryDialect } from "./directory-layer.js";
 import type { DiskMarks } from "./directory-node.js";
+import type { LayerDirent } from "./layer.js";
 import {
   ALL_BELOW,
   FUSE_OVERLAYFS_OPAQUE,
   HAS_XATTR_WHITEOUTS,
   isPrivateXattr,
+  isReservedName,
   MARK_NAMES,
   OPAQUE,
   OPAQUE_NAME,
   PARTIAL,
+  parseWhiteoutName,
   whiteoutNameOf,
 } from "./whiteout.js";
 
@@ -135,4 +145,17 @@ export function hasWhiteoutFile(dirFd: number, name: Name): boolean {
 /** True when a `.wh..wh..opq` file makes this directory opaque. */
 export function hasOpaqueFile(dirFd: number): boolean {
   return tryStatAt(dirFd, OPAQUE_NAME) !== undefined;
+}
+
+/** fuse-overlayfs's whiteouts: `.wh.NAME` stands for NAME, unless the layer has NAME itself. */
+export function withWhiteoutFiles(entries: LayerDirent[]): LayerDirent[] {
+  if (!entries.some((entry) => isReservedName(entry.name))) return entries;
+  const ordinary = entries.filter((entry) => !isReservedName(entry.name));
+  const present = new Set(ordinary.map((entry) => entry.name));
+  for (const { name, ino } of entries) {
+    const said = parseWhiteoutName(name);
+    if (said?.kind !== "whiteout" || present.has(said.of)) continue;
+    ordinary.push({ name: said.of, type: DT_CHR, ino, whiteout: true });
+  }
+  return ordinary;
 }
