@@ -1,6 +1,6 @@
 // Programs run as an ordinary user who may open /dev/fuse.
 
-import { accessSync, chmodSync, constants, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { run, tryRun } from "./run-program.js";
 import { strataMain, type Workplace } from "./workplace.js";
@@ -45,9 +45,11 @@ function writeUserFiles(place: Workplace, ids: number): [from: string, to: strin
     subuid: ranges,
     subgid: ranges,
   };
-  return Object.entries(files).map(([name, content]) => {
+  return Object.entries(files).flatMap(([name, content]) => {
+    // Where there is none, nobody has subordinate ids.
+    if (!existsSync(`/etc/${name}`)) return [];
     writeFileSync(place.at(name), content);
-    return [place.at(name), `/etc/${name}`];
+    return [[place.at(name), `/etc/${name}`] as [from: string, to: string]];
   });
 }
 

@@ -16,6 +16,7 @@ import { hasCode } from "../../node-errors.js";
 import type { Reference } from "../../oci/index.js";
 import { ROOT_PATH } from "../../path.js";
 import type { Store, StoredImage } from "../../store/index.js";
+import { isUsersRoot } from "../../sys/index.js";
 import { writeOutput } from "../output.js";
 import { produced } from "../produced.js";
 import { openImage } from "../stack.js";
@@ -67,18 +68,34 @@ export async function exportBuild(
         throw new EngineError("INVALID_ARGUMENT", "Cannot export: local needs a directory");
       }
       await makeDirectory(destination);
-      await applyTarOnto(await filesOf(store, image), destination);
+      await applyTarOnto(await filesOf(store, image, callersOwn()), destination);
     }
   }
 }
 
-/** The merged tree as an archive. */
-async function filesOf(store: Store, image: StoredImage): Promise<AsyncIterable<Uint8Array>> {
+/** An ordinary user gets files that are theirs, also where strata is root of their namespace. */
+function callersOwn(): Owner | undefined {
+  const uid = process.geteuid?.() ?? 0;
+  const gid = process.getegid?.() ?? 0;
+  return uid === 0 && !isUsersRoot() ? undefined : { uid, gid };
+}
+
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** The merged tree as an archive; all of it is `owner`'s if there is one. */
+async function filesOf(
+  store: Store,
+  image: StoredImage,
+  owner?: Owner,
+): Promise<AsyncIterable<Uint8Array>> {
   await store.unpack(image);
   return produced(async (sink) => {
     const merged = await openImage(store, image.chain);
     try {
-      return await writeEntries(wholeTree(merged.tree(), { as: ROOT_PATH }), sink);
+      return await writeEntries(wholeTree(merged.tree(), { as: ROOT_PATH, owner }), sink);
     } finally {
       merged.close();
     }
