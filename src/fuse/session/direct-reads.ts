@@ -12,6 +12,8 @@ import type { OpenFile } from "./open-files.js";
 export const MIN_DIRECT_FILE_BYTES = 64 << 20;
 /** More than a page of a mapping brings along: who reads so much in order means to. */
 const MIN_READ_BYTES = 8 << 20;
+/** O_DIRECT begins at whole blocks of the disk; who reads so through the mount may begin anywhere. */
+const PAGE_BYTES = 4096;
 /** So far ahead is looked whether the file is in memory, and again after so much. */
 const LOOK_BYTES = 32 << 20;
 /** From a disk that gives less, pages are worth keeping; judged after JUDGED_BYTES, for a while. */
@@ -104,7 +106,7 @@ export class DirectReads {
   ): boolean {
     if (order.bytes < MIN_READ_BYTES || position < order.lookAt) return false;
     if (performance.now() < this.#slowUntilMs) return false;
-    if (fileBytes - position < MIN_READ_BYTES) return false;
+    if (position % PAGE_BYTES !== 0 || fileBytes - position < MIN_READ_BYTES) return false;
     if (this.#owner !== undefined && ++this.#otherReads < MAX_OTHER_READS) return false;
     order.lookAt = position + LOOK_BYTES;
     if (isCached(file, position, fileBytes)) return false;
