@@ -25,9 +25,8 @@ const GONE_POLL_MS = 5;
 const GONE_TIMEOUT_MS = 60_000;
 /** A lazy unmount: somebody may use it for hours. */
 const LAZY_TIMEOUT_MS = 10_000;
-/** Programs that have ended let go of their files and namespaces within that: before they lose them, and before they are blamed. */
+/** Programs that have ended let go of their files and namespaces within that. */
 const LET_GO_MS = 500;
-const LET_GO_PATIENTLY_MS = 5000;
 
 /** A mount that stands, served by a process of its own until it is unmounted. */
 export interface MountedProcess {
@@ -131,16 +130,16 @@ export async function unmount(target: string, options: UnmountOptions = {}): Pro
   if (lazy || !(await unmountWhenFree(target, { orLeave: kill }))) detach(target);
   if (pid === undefined) return "free";
   const limitMs = lazy ? LAZY_TIMEOUT_MS : GONE_TIMEOUT_MS;
-  const letGoMs = kill ? LET_GO_MS : LET_GO_PATIENTLY_MS;
   for (let waited = 0; isRunning(pid); waited += GONE_POLL_MS) {
-    const isUsed = waited > letGoMs && isStillThere(entry);
-    if (kill && (isUsed || waited > limitMs)) {
+    const isOver = waited > limitMs;
+    if (kill && (isOver || (waited > LET_GO_MS && isStillThere(entry)))) {
       await killMountProcess(pid);
       return "used";
     }
-    if (lazy && waited > limitMs) return "used";
-    if (!lazy && (isUsed || waited > limitMs)) {
-      const state = isUsed ? "another mount namespace uses it" : "it has not ended";
+    if (isOver && lazy) return "used";
+    if (isOver) {
+      // Namespaces come and go with programs that have nothing to do with it: they get their time.
+      const state = isStillThere(entry) ? "another mount namespace uses it" : "it has not ended";
       throw new EngineError(
         "IN_USE",
         `Cannot unmount "${target}": ${state}; process ${pid} goes on`,
