@@ -196,7 +196,10 @@ export class NodeTable {
     return node;
   }
 
-  /** The upper has changed the node, and asked the disk for what came of it; a copy may have got, or lost, a name since. */
+  /**
+   * The upper has changed the node, and asked the disk for what came of it; a copy may have got, or lost, a name since.
+   * Whoever says so asks for the attributes in the same operation: a write does not make them old.
+   */
   changed(node: Node): void {
     if (node.linkKey === undefined && !node.unlinked) this.#justFound = node;
   }

@@ -270,11 +270,9 @@ export class Overlay {
   copyUp(node: Node): void {
     this.#union.writable("copy up");
     if (this.#union.isUpper(node) && node.data === undefined) return;
-    const isCopied = !this.#union.isUpper(node);
     const plan = new Plan();
     planCopyUp(this.#union, node, plan, { writes: true });
     this.#run(plan);
-    if (isCopied) this.#union.nodes.changed(node);
   }
 
   /**
