@@ -14,6 +14,8 @@ import {
 import type { Reply } from "../wire/reply.js";
 import type { Request } from "../wire/request.js";
 
+/** What attach.ts may set, at most. */
+const MAX_READ_AHEAD_BYTES = 4 << 20;
 /** Largest WRITE (and READ) the session's buffers hold. */
 export const MAX_WRITE_BYTES = 1 << 20;
 const PAGE_BYTES = 4096;
@@ -74,7 +76,8 @@ export function negotiate(
   const passthrough =
     wish.passthrough && extended && (request.u32(56) & initFlag2.PASSTHROUGH) !== 0;
   reply.u32(at + 4, Math.min(minor, PROTOCOL_MINOR));
-  reply.u32(at + 8, request.u32(48));
+  // The kernel takes the smaller of this and what the device has by then, which the main thread may have raised already.
+  reply.u32(at + 8, Math.max(request.u32(48), MAX_READ_AHEAD_BYTES));
   reply.u32(at + 12, flags);
   reply.u32(at + 16, MAX_BACKGROUND | (CONGESTION << 16));
   reply.u32(at + 20, MAX_WRITE_BYTES);
