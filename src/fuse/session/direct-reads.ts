@@ -16,8 +16,11 @@ const MIN_READ_BYTES = 8 << 20;
 const PAGE_BYTES = 4096;
 /** So far ahead is looked whether the file is in memory, and again after so much. */
 const LOOK_BYTES = 32 << 20;
-/** From a disk that gives less, pages are worth keeping; judged after JUDGED_BYTES, for a while. */
-const MIN_DISK_BYTES_PER_MS = 250_000;
+/**
+ * From a disk that gives less, pages are worth keeping: another mount would wait for it again. Judged after
+ * JUDGED_BYTES, for a while.
+ */
+const MIN_DISK_BYTES_PER_MS = 1_000_000;
 const JUDGED_BYTES = 32 << 20;
 const SLOW_DISK_MS = 60_000;
 /** So many READs of others, and who has the stream but reads no more has had his turn. */
