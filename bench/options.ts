@@ -5,7 +5,7 @@ import { FULL, type Sizes, SMALL } from "./sizes.js";
 
 export const USAGE = `npm run bench -- [options]       (root)
   --small             small sizes: shows that everything runs, in less than a minute
-  --only WORDS        rows whose key contains one of these words, separated by commas
+  --only WORDS        rows whose key contains one of these words, separated by commas; =KEY: this one
   --subjects NAMES    these subjects, separated by commas (ratios want overlayfs among them)
   --driver NAME       of strata's subjects only this driver: dev-fuse, fuse-native
   --rounds N          3 unless given

@@ -6,7 +6,7 @@
 
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,10 +16,10 @@ import { appendLayer, emptyImage, layerDescriptor, putImage } from "../src/image
 import { hostPlatform, parseReference } from "../src/oci/index.js";
 import { RegistryServer } from "../test/registry/server/registry-server.js";
 import { lacking, tarOf } from "../test/store/fixture.js";
+import { touchMemory } from "./touched-memory.js";
 
 const LAYERS = 20;
 const FILE_BYTES = 250_000;
-const BLOCK_MB = 64;
 
 const megabytes = Number(process.argv[2] ?? 500);
 const rounds = Number(process.argv[3] ?? 3);
@@ -124,21 +124,10 @@ function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/**
- * What a machine that runs for a while gives to all alike: a disk that has nothing to do, and free memory that has
- * been used before. A virtual machine's host may take free pages back, and then the first to touch them waits for it.
- */
+/** A disk that has nothing to do, and memory as it is after a while. */
 function settle(): void {
   run("sync", []);
-  const used = mkdtempSync("/dev/shm/strata-bench-");
-  try {
-    const pages = Buffer.alloc(BLOCK_MB << 20, 1);
-    for (let n = 0; n < 6 * megabytes; n += BLOCK_MB) {
-      appendFileSync(join(used, "pages"), pages);
-    }
-  } finally {
-    rmSync(used, { recursive: true });
-  }
+  touchMemory(6e6 * megabytes);
 }
 
 /**

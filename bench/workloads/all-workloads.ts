@@ -18,12 +18,12 @@ export function allWorkloads(sizes: Sizes): readonly Workload[] {
   ];
 }
 
-/** Those with a row whose key contains one of the words; all when there are none. */
+/** Those with a row whose key contains one of the words, or is "=word"'s; all when there are none. */
 export function chosenWorkloads(sizes: Sizes, only: readonly string[]): readonly Workload[] {
   const wanted = ({ steps }: Workload): boolean => steps.some(({ row }) => isChosen(row.key, only));
   return allWorkloads(sizes).filter(wanted);
 }
 
 export function isChosen(key: string, only: readonly string[]): boolean {
-  return only.length === 0 || only.some((word) => key.includes(word));
+  return only.length === 0 || only.some((word) => key.includes(word) || `=${key}` === word);
 }
