@@ -10,7 +10,6 @@ import type { Request } from "./operation.js";
 import { profilePath } from "./report/profile.js";
 import type { Sample } from "./report/sample.js";
 import type { Places, Subject } from "./subjects/subject.js";
-import { touchMemory } from "./touched-memory.js";
 import type { Step, Workload } from "./workloads/workload.js";
 
 export interface MountPlan {
@@ -35,7 +34,7 @@ export interface MeasuredOnce {
 export async function measureOnce(plan: MountPlan): Promise<MeasuredOnce> {
   const { workload, subject } = plan;
   const places = makePlaces(plan);
-  if (plan.dropCaches) settle(workload);
+  if (plan.dropCaches) settle(workload.cold);
   const agent = await plan.agents.at(subject.where);
   const samples: Sample[] = [];
   let row = workload.steps[0]?.row.key ?? "";
@@ -113,10 +112,9 @@ function spreadFolder(scratch: string): string {
 }
 
 /** Nothing of what was done before is left to be written; and, for cold work, to be found. */
-function settle({ cold, touchBytes }: Workload): void {
+function settle(cold: boolean): void {
   spawnSync("sync");
   if (cold) writeFileSync("/proc/sys/vm/drop_caches", "3");
-  if (touchBytes !== undefined) touchMemory(touchBytes);
 }
 
 function profileOf({ profiles, subject, workload, round }: MountPlan): string | undefined {

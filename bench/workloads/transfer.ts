@@ -18,14 +18,11 @@ function sequential(sizes: Sizes): readonly Workload[] {
   const fixture = largeFile(sizes.sequentialBytes);
   const size = formatBytes(sizes.sequentialBytes);
   const read = shell("dd if=large of=/dev/null bs=1M status=none");
-  // In the page caches of a union and of what it lies on.
-  const touchBytes = 3 * sizes.sequentialBytes;
   const write = `dd if=/dev/zero of=new bs=1M count=${sizes.sequentialBytes / MIB} status=none`;
   return [
     {
       fixture,
       cold: true,
-      touchBytes,
       steps: (["cold", "warm"] as const).map((state) => ({
         row: secondsRow(`read/${state}`, `read ${size}, ${state}`),
         measure: read,
@@ -35,7 +32,6 @@ function sequential(sizes: Sizes): readonly Workload[] {
       fixture,
       cold: true,
       spoils: true,
-      touchBytes,
       steps: [{ row: secondsRow("write", `write ${size}, new file`), measure: shell(write) }],
     },
   ];

@@ -16,8 +16,6 @@ export interface Workload {
   readonly fixture: Fixture;
   /** Caches are dropped before the mount is made, so the first step is a cold one. */
   readonly cold: boolean;
-  /** So much memory is used and freed again before the mount is made (touched-memory.ts). */
-  readonly touchBytes?: number;
   /** Done before the first step and not measured. */
   readonly prepare?: readonly Operation[];
   readonly steps: readonly Step[];
