@@ -13,7 +13,7 @@ import { freshSeed, seededRandom } from "./seeded-random.js";
 import { expectSound } from "./sound-store.js";
 import { strataMain } from "./workplace.js";
 
-const KILLS = Number(process.env["STRATA_KILLS"] ?? 16);
+const KILLS = Number(process.env["STRATA_KILLS"] ?? 8);
 const SLOWEST_MS = 20_000;
 /** As long as a command takes on a machine at rest; most moments of it are hit. */
 const COMMAND_MS = 1200;

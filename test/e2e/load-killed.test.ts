@@ -9,7 +9,7 @@ import { bigArchive } from "../store/big-archive.js";
 import { Child } from "../store/child-process.js";
 import { addImage, pictureOf, Scratch, tarOf, writeTree } from "../store/fixture.js";
 
-const KILLS = 20;
+const KILLS = 12;
 
 test(`load: killed ${KILLS} times, the store is as before or has the whole image`, {
   timeout: 120_000,
