@@ -23,6 +23,7 @@ import { isForeignXattr } from "./host-xattr.js";
 import { besideRecord } from "./nested.js";
 import { formatOverride, type OverrideType } from "./override-stat.js";
 import { OVERRIDE_STAT } from "./whiteout.js";
+import { writerIds } from "./writer-ids.js";
 
 /** "override" records what the kernel refuses (rootless), "native" passes the refusal on. */
 export type Ownership = "native" | "override";
@@ -55,8 +56,6 @@ export interface SkippedXattr {
 /** To the calls that take a name below a descriptor: the descriptor's own file. */
 const ITSELF = "" as ByteString;
 const SET_ID_BITS = 0o7000;
-/** No file's owner. */
-const NOBODY = -1;
 /** What the owner needs, so that an unprivileged mount can serve a file whatever its mode says. */
 const OWNER_FILE = 0o600;
 const OWNER_DIRECTORY = 0o700;
@@ -76,8 +75,9 @@ export class AttributeWriter {
   constructor(ownership: Ownership, freshTree: boolean) {
     this.#override = ownership === "override";
     this.#recordsAll = this.#override && isUsersRoot();
-    this.#uid = this.#recordsAll ? NOBODY : (process.geteuid?.() ?? 0);
-    this.#gid = this.#recordsAll ? NOBODY : (process.getegid?.() ?? 0);
+    const { uid, gid } = writerIds(this.#recordsAll);
+    this.#uid = uid;
+    this.#gid = gid;
     this.#freshTree = freshTree;
     this.#umask = presentUmask();
   }

@@ -234,6 +234,15 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const blocks = this.#copyTo(parent, name, source);
     // Copy-up is invisible: the directory shows no change.
     utimensAt(fd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
+    return this.#bornCopy(parent, name, source, blocks);
+  }
+
+  #bornCopy(
+    parent: DirectoryNode,
+    name: Name,
+    source: CopyUpSource,
+    blocks: BlockMap | undefined,
+  ): LayerNode {
     const marks = marksOfCopy(this.tools, source, blocks);
     return this.enterBlocks(this.#born(parent, name, marks), blocks);
   }
@@ -250,9 +259,8 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
 
   copyUpIndexed(key: ByteString, source: CopyUpSource): LayerNode {
     const name = keyName(key);
-    const blocks = this.#copyTo(this.#index.directory, name, source);
-    const marks = marksOfCopy(this.tools, source, blocks);
-    return this.enterBlocks(this.#born(this.#index.directory, name, marks), blocks);
+    const { directory } = this.#index;
+    return this.#bornCopy(directory, name, source, this.#copyTo(directory, name, source));
   }
 
   remove(directory: LayerNode, name: Name, over: Standing, leaveWhiteout: boolean): void {

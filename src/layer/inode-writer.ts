@@ -42,11 +42,10 @@ import {
 import type { NewInode } from "./layer.js";
 import { type DeviceNumber, storedDevice } from "./nested.js";
 import { formatOverride, type OverrideType } from "./override-stat.js";
+import { writerIds } from "./writer-ids.js";
 
 const ITSELF = bytesOf("");
 const SET_ID_BITS = S_ISUID | S_ISGID;
-/** No file's owner. */
-const NOBODY = -1;
 
 /** What the owner needs, so that an unprivileged mount can serve a file whatever its mode says. */
 const OWNER_FILE = 0o600;
@@ -106,8 +105,9 @@ export class InodeWriter {
     this.#recordName = recordName;
     this.#recordsAll = recordsAll && recordName !== undefined;
     this.#recordsOwners = recordName !== undefined && isUsersRoot();
-    this.#uid = this.#recordsOwners ? NOBODY : (process.geteuid?.() ?? 0);
-    this.#gid = this.#recordsOwners ? NOBODY : (process.getegid?.() ?? 0);
+    const { uid, gid } = writerIds(this.#recordsOwners);
+    this.#uid = uid;
+    this.#gid = gid;
     this.#recordsModes = recordName !== undefined && this.#uid !== 0;
   }
 

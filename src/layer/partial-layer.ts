@@ -17,6 +17,7 @@ import {
   forEachWrittenExtent,
   getxattrAt,
   type InodeFlagsForm,
+  isRoot,
   O_RDONLY,
   O_RDWR,
   removexattrAt,
@@ -205,10 +206,6 @@ export class PartialLayer extends DirectoryLayer {
       if (getxattrAt(fd, name, mark) !== undefined) removexattrAt(fd, name, mark);
     }
   }
-}
-
-function isRoot(): boolean {
-  return process.geteuid?.() === 0;
 }
 
 /** Extents as blocks: those that are covered whole. Extents that touch count as one. */

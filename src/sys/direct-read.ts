@@ -1,7 +1,7 @@
 // Reading files past the page cache without waiting for each piece (io_submit(2) and its kin), and
 // whether the page cache has them already.
 
-import { checked, lastErrno, libc, makeScratch, perMachine } from "./libc.js";
+import { checked, libc, makeScratch, perMachine, uninterrupted } from "./libc.js";
 
 const syscall: (
   call: number,
@@ -21,7 +21,6 @@ const CACHESTAT = 451;
 
 const SIZEOF_IOCB = 64;
 const SIZEOF_IO_EVENT = 32;
-const EINTR = 4;
 
 const word = makeScratch(8);
 const control = makeScratch(SIZEOF_IOCB);
@@ -61,14 +60,12 @@ export class AsyncReads {
 
   /** Waits for one to end: its number, and the bytes read or a negative errno. Throws FsError. */
   wait(): { readonly number: number; readonly result: number } {
-    for (;;) {
-      const count = syscall(IO_GETEVENTS, this.#context, 1, 1, event.address, 0);
-      if (count === 1) {
-        const number = Number(event.view.getBigUint64(0, true));
-        return { number, result: Number(event.view.getBigInt64(16, true)) };
-      }
-      if (lastErrno() !== EINTR) checked(-1, "io_getevents");
-    }
+    checked(
+      uninterrupted(() => syscall(IO_GETEVENTS, this.#context, 1, 1, event.address, 0)),
+      "io_getevents",
+    );
+    const number = Number(event.view.getBigUint64(0, true));
+    return { number, result: Number(event.view.getBigInt64(16, true)) };
   }
 
   /** Waits for all that goes on. */

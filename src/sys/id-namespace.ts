@@ -7,18 +7,13 @@ import { closeSync, readlinkSync, readSync, writeSync } from "node:fs";
 import { makePipe } from "./child.js";
 import { CAP_SYS_ADMIN, hasCapability, isRoot, USERS_ROOT_VARIABLE } from "./credentials.js";
 import { checked, libc } from "./libc.js";
+import { setInheritable } from "./open.js";
 import { onPath } from "./programs.js";
 import { type IdMapping, subordinateMappings } from "./subordinate-ids.js";
 
 /** The write end of the pipe that keeps a namespace's first process; gone when the command has begun. */
 const HOLDER_VARIABLE = "STRATA_NAMESPACE_HOLDER";
 
-const F_SETFD = 2;
-
-const dup: (fd: number) => number = libc.func("int dup(int fd)");
-const fcntl: (fd: number, command: number, argument: number) => number = libc.func(
-  "int fcntl(int fd, int command, int argument)",
-);
 const execvp: (file: string, words: readonly (string | null)[]) => number = libc.func(
   "int execvp(const char *file, const char **words)",
 );
@@ -44,7 +39,8 @@ export function enterIdNamespace(pid?: number): false {
   const holder = makeNamespaces();
   if (holder === undefined) return false;
   // Inherited by what this process becomes, which closes it (leaveHolder).
-  process.env[HOLDER_VARIABLE] = String(checked(dup(holder.keptBy), "dup"));
+  setInheritable(holder.keptBy, true);
+  process.env[HOLDER_VARIABLE] = String(holder.keptBy);
   return beginIn(holder.pid);
 }
 
@@ -131,7 +127,7 @@ function beginIn(pid: number): never {
     ...[process.execPath, ...process.execArgv, ...own],
   ];
   // Node.js closes them for whoever it does not give them to itself.
-  for (const fd of [0, 1, 2]) fcntl(fd, F_SETFD, 0);
+  for (const fd of [0, 1, 2]) setInheritable(fd, true);
   checked(execvp("nsenter", [...words, null]), "execvp");
   throw new Error("unreachable");
 }

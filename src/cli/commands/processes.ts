@@ -108,12 +108,17 @@ function quietFormat({ format }: PsFlags): string {
 /** As docker, which measures sizes where a template shows them. */
 function wantsSizes({ size, quiet, format }: PsFlags): boolean {
   if (size !== undefined || quiet === true) return size === true;
-  return /\{\{[^}]*(?:\.Size\b|\bjson +\.\s*\}\})/.test(format);
+  return shows(format, "Size");
+}
+
+/** A template shows the field, or all of them. */
+function shows(format: string, field: string): boolean {
+  return new RegExp(`\\{\\{[^}]*(?:\\.${field}\\b|\\bjson +\\.\\s*\\}\\})`).test(format);
 }
 
 /** They are in the images' configs, of which a plain list needs none. */
 function wantsPlatforms({ format }: PsFlags): boolean {
-  return format === "json" || /\{\{[^}]*(?:\.Platform\b|\bjson +\.\s*\}\})/.test(format);
+  return format === "json" || shows(format, "Platform");
 }
 
 function psRequest(flags: PsFlags): PsRequest {

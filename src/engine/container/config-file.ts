@@ -12,7 +12,7 @@ import {
 } from "../../runtime/index.js";
 import { replaceFile } from "../../store/durable.js";
 import type { Container, Store } from "../../store/index.js";
-import { placesOf } from "./file-names.js";
+import { CONFIG_FILE, placesOf } from "./file-names.js";
 
 /**
  * A container that was only mounted was asked for nothing: it runs what its image says. Throws
@@ -28,8 +28,6 @@ export async function readConfig(store: Store, container: Container): Promise<Co
   const image = await store.image(container.manifest);
   return { ...plainContainer(), imageDefaults: image.config.run.raw };
 }
-
-const CONFIG_FILE = "config.json";
 
 /** What is to lie in the directory of a new container. */
 export function configFiles(config: ContainerConfig): Readonly<Record<string, string>> {

@@ -8,6 +8,9 @@ export const ATTACH_SOCKET = "attach.sock";
 /** What the program wrote. */
 export const LOG_FILE = "log.json";
 
+/** What was asked for. */
+export const CONFIG_FILE = "config.json";
+
 /** Where the parts of a container that runs lie. */
 export interface ContainerPlaces {
   readonly home: string;
@@ -27,7 +30,7 @@ export function placesOf(store: Store, id: string): ContainerPlaces {
   const { home, volumes } = store.containers.paths(id);
   return {
     home,
-    config: join(home, "config.json"),
+    config: join(home, CONFIG_FILE),
     log: join(home, LOG_FILE),
     merged: join(home, "merged"),
     bundle: join(home, "bundle"),

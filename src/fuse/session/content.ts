@@ -2,6 +2,7 @@
 // move alone.
 
 import { isFsError } from "../../errors.js";
+import type { Handle } from "../../overlay/index.js";
 import { OUT_HEADER_BYTES, WRITE_DATA_OFFSET, WRITE_KILL_SUIDGID } from "../wire/protocol.js";
 import { killPrivilege } from "./attributes.js";
 import { messageOf } from "./direct-stream.js";
@@ -22,7 +23,8 @@ export function read(session: FuseSession): number {
   const handle = file.handle(overlay);
   const size = Math.min(request.u32(56), MAX_WRITE_BYTES);
   const position = request.position(48);
-  if (size >= MIN_DIRECT_READ_BYTES && readDirectly(session, file, position, size)) return NO_REPLY;
+  if (size >= MIN_DIRECT_READ_BYTES && readDirectly(session, file, handle, position, size))
+    return NO_REPLY;
   return handle.read(reply.payload, 0, size, position);
 }
 
@@ -30,11 +32,11 @@ export function read(session: FuseSession): number {
 function readDirectly(
   session: FuseSession,
   file: OpenFile,
+  { node, current }: Handle,
   position: number,
   size: number,
 ): boolean {
   const { request, reply, overlay, directReads } = session;
-  const { node, current } = file.handle(overlay);
   if (overlay.dataPlace(node) !== "lower") return false;
   const fileBytes = overlay.stat(node).sizeBytes;
   const length = Math.min(size, fileBytes - position);

@@ -188,11 +188,15 @@ export class FuseSession {
     }
   };
 
+  /** Nobody asks for anything now. */
+  #isIdle(): boolean {
+    return poll([{ fd: this.fuseFd, events: POLLIN }], 0)[0] === 0;
+  }
+
   /** Warms up until a request comes. */
   #warmUpWhileIdle(): void {
-    const idle = [{ fd: this.fuseFd, events: POLLIN }];
     try {
-      while (this.#warmUp !== undefined && poll(idle, 0)[0] === 0) {
+      while (this.#warmUp !== undefined && this.#isIdle()) {
         this.#warmUp.step();
         if (this.#warmUp.isDone) this.#warmUp = undefined;
       }
@@ -206,9 +210,8 @@ export class FuseSession {
   /** Rehearses until a request comes. */
   #rehearseWhileIdle(): void {
     const { rehearsal } = this.overlay;
-    const idle = [{ fd: this.fuseFd, events: POLLIN }];
     try {
-      while (rehearsal.isDue && !this.pause.isPaused && poll(idle, 0)[0] === 0) rehearsal.step();
+      while (rehearsal.isDue && !this.pause.isPaused && this.#isIdle()) rehearsal.step();
     } catch (error) {
       // What is wrong with the disk is told to whoever changes something.
       if (!isFsError(error)) this.log.failure("rehearse", error);
