@@ -6,6 +6,7 @@ import { realpathSync, statSync } from "node:fs";
 import { isAbsolute, resolve, sep } from "node:path";
 import { EngineError } from "../errors.js";
 import type {
+  FastWakeupsUse,
   MountFlag,
   MountJob,
   MountReport,
@@ -48,6 +49,8 @@ export interface LayerMountRequest {
   readonly volatile?: boolean;
   /** Which large files are read past this process, where the kernel can: "auto" if absent. */
   readonly passthrough?: PassthroughChoice;
+  /** Whether processors sleep lightly while many requests come: "auto" if absent. */
+  readonly fastWakeups?: FastWakeupsUse;
   readonly timeoutSeconds?: number;
   readonly redirects?: RedirectUse;
   /** How a lower file is copied up when it is written: by block if absent. */
@@ -91,6 +94,7 @@ export function planLayerMount(request: LayerMountRequest): MountJob {
     metacopy: request.metacopy === true,
     finishPartial: true,
     passthrough: request.passthrough ?? "auto",
+    fastWakeups: request.fastWakeups ?? "auto",
     ...(request.permissionRecord === undefined
       ? {}
       : { permissionRecord: request.permissionRecord }),

@@ -3,6 +3,7 @@
 
 import { EngineError } from "../errors.js";
 import {
+  type FastWakeupsUse,
   type FuseDriver,
   type MountJob,
   mountInProcess,
@@ -91,6 +92,17 @@ async function hasContainer(store: Store, text: string): Promise<boolean> {
   return all.some(({ id, name }) => name === text || (text.length >= 4 && id.startsWith(text)));
 }
 
+/** It concerns the machine rather than one mount: no option of each command that mounts. */
+function fastWakeupsOfEnvironment(): FastWakeupsUse {
+  const value = process.env["STRATA_FAST_WAKEUPS"];
+  if (value === undefined || value === "") return "auto";
+  if (value === "auto" || value === "on" || value === "off") return value;
+  throw new EngineError(
+    "INVALID_ARGUMENT",
+    `Cannot read STRATA_FAST_WAKEUPS "${value}": it is none of auto, on, off`,
+  );
+}
+
 /**
  * What a container's mount process is to do. `target`: an absolute path, links resolved. Throws
  * EngineError DATA_LOSS.
@@ -128,6 +140,7 @@ export async function mountJobOf(
     // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
     ...(await upperJob(store, upper)),
     freezePlan: freezePlanPath(store, container.id),
+    fastWakeups: fastWakeupsOfEnvironment(),
     ...options,
   };
 }

@@ -23,6 +23,7 @@ export {
   type WaitingMountProcess,
 } from "./mount/mount-in-process.js";
 export {
+  type FastWakeupsUse,
   type FuseDriver,
   type MountFlag,
   type MountJob,

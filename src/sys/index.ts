@@ -3,6 +3,7 @@
 export * from "./async-ring.js";
 export * from "./child.js";
 export * from "./copy.js";
+export * from "./cpu-latency.js";
 export * from "./credentials.js";
 export * from "./direct-read.js";
 export * from "./dirents.js";

@@ -142,3 +142,14 @@ test("readOptions: passthrough by its four values; on is auto", () => {
   deepStrictEqual(settingsOf("ro").passthrough, undefined);
   throws(() => settingsOf("passthrough=some"), /"some" is neither on nor off/);
 });
+
+test("readOptions: fast_wakeups by its three values; the name alone is on", () => {
+  const values = ["auto", "on", "off"] as const;
+  deepStrictEqual(
+    values.map((value) => settingsOf(`fast_wakeups=${value}`).fastWakeups),
+    values,
+  );
+  deepStrictEqual(settingsOf("fast_wakeups").fastWakeups, "on");
+  deepStrictEqual(settingsOf("ro").fastWakeups, undefined);
+  throws(() => settingsOf("fast_wakeups=some"), /"some" is neither on nor off/);
+});

@@ -65,6 +65,7 @@ function main(): void {
     options: {
       smallFileBytes: 128 * 1024,
       passthrough: "all",
+      fastWakeups: "off",
       maxStackDepth: 1,
       posixAcl: true,
       ownerUid: 0,

@@ -28,6 +28,8 @@ Mount options
                          root: programs and shared libraries (code), or all, which is faster, but who
                          has a file open then sees only on reopening what is written to it after its
                          first change. auto: all where nothing can change, else code
+  fast_wakeups=auto|on|off  as root: processors sleep lightly while many requests come; auto: not in virtual
+                         machines with more than 8 of them, where all would be kept awake
   timeout=SECONDS        how long names and attributes are believed (for ever); fractions count
   redirect_dir=on|follow|nofollow|off  off, follow: a directory of a lower layer can't be renamed
   metacopy=on            chmod and the like copy no data, for good: other tools need this option too

@@ -132,6 +132,10 @@ const SETTERS: Readonly<Record<string, Setter>> = {
     if (value === "all" || value === "code") settings.passthrough = value;
     else settings.passthrough = isOn(name, value) ? "auto" : "off";
   },
+  fast_wakeups: (settings, value, name) => {
+    if (value === "auto") settings.fastWakeups = value;
+    else settings.fastWakeups = isOn(name, value) ? "on" : "off";
+  },
   timeout: (settings, value, name) => {
     const written = text(name, value);
     if (!/^\d{1,9}(\.\d*)?$/.test(written)) throw refusal(name, `"${written}" is not a number`);

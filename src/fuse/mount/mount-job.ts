@@ -2,6 +2,9 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { ViewOptions } from "../../overlay/index.js";
+import type { FastWakeupsUse } from "../session/fast-wakeups.js";
+
+export type { FastWakeupsUse };
 
 /** Properties of a mount that are the kernel's to keep (mount(8), "FILESYSTEM-INDEPENDENT"). */
 export type MountFlag =
@@ -76,6 +79,8 @@ export interface MountJob {
    * all. "auto", "all" where nothing can change and else "code", if absent.
    */
   readonly passthrough?: PassthroughChoice;
+  /** Whether processors sleep lightly while many requests come (session/fast-wakeups.ts); "auto" if absent. */
+  readonly fastWakeups?: FastWakeupsUse;
   /** fsync does nothing: for uppers that are thrown away. */
   readonly volatile?: boolean;
   /**

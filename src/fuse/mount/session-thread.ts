@@ -95,6 +95,7 @@ function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): vo
     options: {
       smallFileBytes: job.smallFileBytes ?? SMALL_FILE_BYTES,
       passthrough: passthroughUse(job),
+      fastWakeups: job.fastWakeups ?? "auto",
       posixAcl: job.permissions !== "owner-only" && job.view?.hideAcls !== true,
       ...facts,
       ownerUid: process.geteuid?.() ?? 0,

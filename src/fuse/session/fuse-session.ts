@@ -2,7 +2,7 @@
 // the other in one thread that never runs its event loop. How each kind of request is served is in
 // the files by family; their table is dispatch.ts.
 
-import { availableParallelism } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import { errno, errnoName, isFsError } from "../../errors.js";
 import { type NameForm, NESTED_NAMES } from "../../layer/nested.js";
 import type { Overlay } from "../../overlay/index.js";
@@ -21,6 +21,7 @@ import { Background } from "./background.js";
 import { giftBytes } from "./content-gift.js";
 import { DirectReads } from "./direct-reads.js";
 import { handlers } from "./dispatch.js";
+import { FastWakeups, type FastWakeupsUse } from "./fast-wakeups.js";
 import { type Freezer, MovedFiles } from "./freeze.js";
 import { NO_REPLY } from "./handler.js";
 import { Holds } from "./holds.js";
@@ -43,6 +44,7 @@ export interface SessionOptions {
   /** Files up to this size are read through the page cache. */
   readonly smallFileBytes: number;
   readonly passthrough: PassthroughUse;
+  readonly fastWakeups: FastWakeupsUse;
   /** 2 where layers lie on a stacked file system themselves (overlayfs, another passthrough). */
   readonly maxStackDepth: 1 | 2;
   /** The kernel checks permissions, ACLs with them. */
@@ -155,8 +157,10 @@ export class FuseSession {
     const device = {
       read: () => tryRead(fuseFd, buffer),
       setBlocking: (blocking: boolean) => setBlocking(fuseFd, blocking),
+      wait: (milliseconds: number) => this.#waits(milliseconds),
     };
-    this.#source = new RequestSource(device, availableParallelism());
+    const wakeups = FastWakeups.here(parts.options.fastWakeups, cpus().length);
+    this.#source = new RequestSource(device, availableParallelism(), wakeups);
     this.passthrough = new Passthrough(fuseFd, overlay, parts.log);
     const slow = parts.options.volatile ? undefined : parts.slow;
     this.background = new Background(overlay.filling, slow, parts.log);
@@ -182,15 +186,19 @@ export class FuseSession {
     if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
     if (this.overlay.rehearsal.isDue) this.#rehearseWhileIdle();
     for (let wasIdle = false; background.hasWork && !this.pause.isPaused; wasIdle = true) {
-      const waited = poll([{ fd: this.fuseFd, events: POLLIN }], background.waitMs(wasIdle));
-      if (waited[0] !== 0) return;
+      if (this.#waits(background.waitMs(wasIdle))) return;
       background.step();
     }
   };
 
+  /** Waits so long for a request; true where one is there. */
+  #waits(milliseconds: number): boolean {
+    return poll([{ fd: this.fuseFd, events: POLLIN }], milliseconds)[0] !== 0;
+  }
+
   /** Nobody asks for anything now. */
   #isIdle(): boolean {
-    return poll([{ fd: this.fuseFd, events: POLLIN }], 0)[0] === 0;
+    return !this.#waits(0);
   }
 
   /** Warms up until a request comes. */
@@ -224,7 +232,7 @@ export class FuseSession {
       this.pause.end();
       return true;
     }
-    return poll([{ fd: this.fuseFd, events: POLLIN }], PAUSE_POLL_MS)[0] !== 0;
+    return this.#waits(PAUSE_POLL_MS);
   }
 
   /** Reads the next request; false when there will be none. */

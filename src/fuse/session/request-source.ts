@@ -1,14 +1,18 @@
 // Where requests come from: reading /dev/fuse. Somebody who works on many files asks again within
 // microseconds, and on an idle processor being put to sleep and woken takes longer than the request
-// itself. So before it sleeps the session looks a few times more, as long as that pays.
+// itself. So before it sleeps the session looks a few times more, as long as that pays; and while
+// many ask, nobody's processor sleeps deeply (fast-wakeups.ts).
 
 import { errno } from "../../errors.js";
+import { FastWakeups } from "./fast-wakeups.js";
 
 /** The descriptor requests are read from. */
 export interface RequestDevice {
   /** One read(2): bytes read, or a negative errno; EAGAIN where nothing is there and it is not blocking. */
   read(): number;
   setBlocking(blocking: boolean): void;
+  /** Waits for the next request so long; true where it is there. */
+  wait(milliseconds: number): boolean;
 }
 
 /** So often it looks: some 40 µs, in which a user opens, reads and closes a small file. */
@@ -20,6 +24,7 @@ const MAX_PENALTY = 256;
 export class RequestSource {
   readonly #device: RequestDevice;
   readonly #mayLook: boolean;
+  readonly #wakeups: FastWakeups;
   #isBlocking = true;
   /** Doubled when looking was in vain, halved when it was not. */
   #penalty = 0;
@@ -27,9 +32,10 @@ export class RequestSource {
   #rest = 0;
 
   /** With one processor looking would only keep the asker from asking. */
-  constructor(device: RequestDevice, processors: number) {
+  constructor(device: RequestDevice, processors: number, wakeups: FastWakeups) {
     this.#device = device;
     this.#mayLook = processors > 1;
+    this.#wakeups = wakeups;
   }
 
   /**
@@ -37,11 +43,15 @@ export class RequestSource {
    * called when there is none at once: what is done while nobody asks.
    */
   read(beforeSleep: () => void): number {
+    this.#wakeups.count();
     if (this.#mayLook) {
       const count = this.#look();
       if (count !== -errno.EAGAIN) return count;
     }
-    beforeSleep();
+    if (!this.#wakeups.isHeld || !this.#device.wait(FastWakeups.LINGER_MS)) {
+      this.#wakeups.release();
+      beforeSleep();
+    }
     this.#block(true);
     return this.#device.read();
   }

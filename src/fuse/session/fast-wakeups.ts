@@ -1,0 +1,116 @@
+// While many requests come, processors that wait for one another are kept from sleeping deeply. Of
+// the time that somebody who makes many small files spends, most is his processor's being woken after
+// each answer: in a virtual machine that takes the host, 20 to 40 µs (native-notes/fuse-session.md).
+// The kernel lets root say how long waking may take (sys/cpu-latency.ts); that is so for
+// the whole machine and costs power, so it holds only as long as requests come close together.
+
+import { isFsError } from "../../errors.js";
+import { CpuLatency, idleGovernor } from "../../sys/index.js";
+
+/** "auto": where it costs little; "on": on any machine; "off": never. */
+export type FastWakeupsUse = "auto" | "on" | "off";
+
+/** Of what a machine is told here. */
+export interface Machine {
+  /** As idleGovernor. */
+  readonly governor: string | undefined;
+  readonly processors: number;
+}
+
+/**
+ * The governor of virtual machines knows two states only, sleeping by way of the host and looking
+ * for work all the time; 0 means the latter, for every processor that is idle.
+ */
+const GUEST_GOVERNOR = "haltpoll";
+const GUEST_LATENCY_US = 0;
+/** So many processors may be kept from sleeping in a virtual machine, where others want them too. */
+const MOST_GUEST_PROCESSORS = 8;
+/** The lightest sleep of real processors (C1: 1 to 3 µs), none that empties caches. */
+const LATENCY_US = 5;
+
+/** The limit in microseconds that is worth asking for on such a machine; undefined: none. */
+export function latencyWanted(use: FastWakeupsUse, machine: Machine): number | undefined {
+  const { governor, processors } = machine;
+  if (use === "off" || governor === undefined || processors < 2) return undefined;
+  if (governor !== GUEST_GOVERNOR) return LATENCY_US;
+  return use === "on" || processors <= MOST_GUEST_PROCESSORS ? GUEST_LATENCY_US : undefined;
+}
+
+/** What is asked of the kernel. */
+export interface LatencyLimit {
+  /** Throws FsError. */
+  set(microseconds: number | undefined): void;
+}
+
+/** So many requests are timed together: the clock is asked seldom. */
+const STRETCH = 64;
+/** A stretch that takes at most so long begins it: 4,000 requests a second… */
+const DENSE_MS = 16;
+/** …and one that takes longer ends it: less than 1,000. */
+const SPARSE_MS = 64;
+
+/** The limit of one session. */
+export class FastWakeups {
+  /** So long nobody must ask for anything before it ends. */
+  static readonly LINGER_MS = 2;
+
+  #limit: LatencyLimit | undefined;
+  readonly #microseconds: number | undefined;
+  readonly #now: () => number;
+  #isHeld = false;
+  #left = STRETCH;
+  #since: number;
+
+  /** Without `limit` or `microseconds` it does nothing. `now`: a clock, in milliseconds. */
+  constructor(
+    limit: LatencyLimit | undefined,
+    microseconds: number | undefined,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#limit = limit;
+    this.#microseconds = microseconds;
+    this.#now = now;
+    this.#since = now();
+  }
+
+  /** For this machine, as `use` says. */
+  static here(use: FastWakeupsUse, processors: number): FastWakeups {
+    const microseconds = latencyWanted(use, { governor: idleGovernor(), processors });
+    return new FastWakeups(
+      microseconds === undefined ? undefined : CpuLatency.open(),
+      microseconds,
+    );
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** A request came. */
+  count(): void {
+    this.#left -= 1;
+    if (this.#left > 0 || this.#limit === undefined) return;
+    this.#left = STRETCH;
+    const now = this.#now();
+    const tookMs = now - this.#since;
+    this.#since = now;
+    if (this.#isHeld ? tookMs > SPARSE_MS : tookMs <= DENSE_MS) this.#hold(!this.#isHeld);
+  }
+
+  /** Nobody asks for anything. */
+  release(): void {
+    if (this.#isHeld) this.#hold(false);
+  }
+
+  #hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    try {
+      this.#limit?.set(isHeld ? this.#microseconds : undefined);
+    } catch (error) {
+      if (!isFsError(error)) throw error;
+      // The mount is slower and nothing else.
+      this.#isHeld = false;
+      this.#limit = undefined;
+    }
+  }
+}
