@@ -26,6 +26,7 @@ import { type Freezer, MovedFiles } from "./freeze.js";
 import { NO_REPLY } from "./handler.js";
 import { Holds } from "./holds.js";
 import { InodeTable } from "./inode-table.js";
+import { Labels } from "./labels.js";
 import type { Log } from "./log.js";
 import { type Agreement, MAX_WRITE_BYTES, negotiate } from "./negotiation.js";
 import { OpenFile, OpenFiles } from "./open-files.js";
@@ -122,6 +123,7 @@ export class FuseSession {
   readonly writers: PastWriters;
   readonly moved = new MovedFiles();
   readonly holds = new Holds();
+  readonly labels = new Labels();
   readonly background: Background;
   readonly readAhead: ReadAhead;
   readonly directReads = new DirectReads();

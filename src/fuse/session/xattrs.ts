@@ -10,6 +10,7 @@ import { answerControl, control, isAllowed, isControlName } from "./control.js";
 import type { FuseSession } from "./fuse-session.js";
 import { NO_REPLY } from "./handler.js";
 import { HOLD_NAME } from "./holds.js";
+import { LABEL_NAME } from "./labels.js";
 
 export function getxattr(session: FuseSession): number {
   const { request, overlay } = session;
@@ -19,6 +20,10 @@ export function getxattr(session: FuseSession): number {
     request.nodeId === ROOT_NODE_ID && isControlName(name)
       ? answerControl(session, name)
       : overlay.getxattr(inode.node, name);
+  if (name === LABEL_NAME) {
+    if (value === undefined) return -session.labels.missing(request.pid);
+    session.labels.found();
+  }
   return value === undefined ? -errno.ENODATA : replyBytes(session, value);
 }
 
@@ -30,6 +35,7 @@ export function listxattr(session: FuseSession): number {
   const { request, overlay } = session;
   const inode = session.inodes.get(request.nodeId);
   const all = overlay.listxattr(inode.node);
+  if (all.includes(LABEL_NAME)) session.labels.found();
   const names = request.uid === 0 ? all : all.filter((name) => !name.startsWith("trusted."));
   const list = names.map((name) => `${name}\0`).join("");
   return replyBytes(session, Buffer.from(list, "latin1"));
@@ -67,6 +73,7 @@ export function setxattr(session: FuseSession): number {
     return NO_REPLY;
   }
   overlay.setxattr(inode.node, name, value, request.u32(44));
+  if (name === LABEL_NAME) session.labels.found();
   if (extended && request.u32(48) & SETXATTR_ACL_KILL_SGID) {
     const { mode } = overlay.stat(inode.node);
     if (mode & S_ISGID) overlay.setattr(inode.node, { mode: mode & 0o7777 & ~S_ISGID });

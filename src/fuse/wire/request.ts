@@ -48,6 +48,10 @@ export class Request {
   get gid(): number {
     return this.u32(28);
   }
+  /** The thread that asks; 0 when the mount's process namespace has no number for it. */
+  get pid(): number {
+    return this.u32(32);
+  }
 
   /** Unsigned 32 bits at a byte offset that is a multiple of four. */
   u32(offset: number): number {
