@@ -12,6 +12,7 @@ import { openDirectoryLayer, openDirectoryUpper } from "../../src/layer/index.js
 import { type Node, Overlay } from "../../src/overlay/index.js";
 import { bytesOf, type Name } from "../../src/path.js";
 import { features, O_RDONLY, O_RDWR } from "../../src/sys/index.js";
+import { expectSame } from "./partial-world.js";
 
 const hasMkfs = spawnSync("mkfs.ext4", ["-V"]).status === 0;
 const skip = !features().mount ? "needs root: mounts" : hasMkfs ? false : "needs mkfs.ext4";
@@ -22,8 +23,7 @@ function expectContent(overlay: Overlay, node: Node, wanted: Buffer): void {
   const found = Buffer.alloc(SIZE);
   strictEqual(handle.read(found, 0, SIZE, 0), SIZE);
   handle.close();
-  const at = wanted.findIndex((byte, index) => found[index] !== byte);
-  strictEqual(at, -1, `byte ${at} is ${found[at]}`);
+  expectSame(found, wanted, "content");
 }
 
 test("partial files: a full disk is ENOSPC and loses nothing", { skip }, () => {
