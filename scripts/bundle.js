@@ -30,13 +30,17 @@ const shared = {
 
 const programs = await build({
   ...shared,
-  entryPoints: Object.entries(PROGRAMS).map(([out, { path }]) => ({
+  entryPoints: Object.entries(PROGRAMS).map(([out, path]) => ({
     in: join(dist, "src", path),
     out: `${out}.bundle`,
   })),
   // They bring compiled parts, which lie in their own directories.
   external: ["koffi", "fuse-native"],
   format: "cjs",
+  // The names stay: they are what the stack of an error says.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  lineLimit: 120,
   define: { "import.meta.url": "__address" },
   supported: { "dynamic-import": false },
   banner: { js: HEAD },
@@ -63,25 +67,9 @@ for (const name of Object.keys(PROGRAMS)) {
   copyFileSync(join(here, "program.cjs"), join(target, `${name}.js`));
   chmodSync(join(target, `${name}.js`), 0o755);
 }
-for (const [flags, names] of namesByFlags()) {
-  for (const name of names) made.add(`${name}${flags.join("")}.cache`);
-  execFileSync(process.execPath, [...flags, join(here, "code-cache.cjs"), target, ...names]);
-}
+for (const name of Object.keys(PROGRAMS)) made.add(`${name}.cache`);
+execFileSync(process.execPath, [join(here, "code-cache.cjs"), target, ...Object.keys(PROGRAMS)]);
 // Parts that an earlier build made. Files that are the same are never missing meanwhile.
 for (const name of readdirSync(target)) {
   if (!made.has(name)) rmSync(join(target, name), { force: true });
-}
-
-/** Which programs run with which flags of Node.js. */
-function namesByFlags() {
-  const found = new Map();
-  for (const [name, { flags }] of Object.entries(PROGRAMS)) {
-    for (const words of flags) {
-      const key = words.join(" ");
-      const known = found.get(key) ?? [words, []];
-      found.set(key, known);
-      known[1].push(name);
-    }
-  }
-  return [...found.values()];
 }

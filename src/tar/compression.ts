@@ -3,7 +3,7 @@
 // bzip2: seldom met, so the host's own programs do).
 
 import { Buffer } from "node:buffer";
-import * as zlib from "node:zlib";
+import { createGunzip, createGzip } from "node:zlib";
 import type { ZstdStream } from "../sys/zstd.js";
 import { hasLibzstd, makeZstdDecoder, makeZstdEncoder } from "../sys/zstd.js";
 import { throughProcess } from "./filter-process.js";
@@ -56,7 +56,7 @@ export async function* decompress(
     case "gzip":
       yield* throughTransform(
         source,
-        zlib.createGunzip({ chunkSize: CHUNK_BYTES }),
+        createGunzip({ chunkSize: CHUNK_BYTES }),
         'Cannot decompress "gzip stream"',
       );
       return;
@@ -85,7 +85,7 @@ export async function* compress(
   level?: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (kind === "gzip") {
-    const gzip = zlib.createGzip({ level: level ?? GZIP_LEVEL, chunkSize: CHUNK_BYTES });
+    const gzip = createGzip({ level: level ?? GZIP_LEVEL, chunkSize: CHUNK_BYTES });
     yield* throughTransform(source, gzip, 'Cannot compress "gzip stream"');
   } else if (hasLibzstd()) {
     yield* throughZstd(source, makeZstdEncoder(level ?? ZSTD_LEVEL));

@@ -9,7 +9,7 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { planLayerMount, serveLayerMount } from "../../engine/mount-layers.js";
-import { manifestFile, OVERLAY_FLAGS, programFile } from "../../program-files.js";
+import { manifestFile, programFile } from "../../program-files.js";
 import { sentenceOf } from "../message.js";
 import { type OverlayMountCommand, parseArguments } from "./arguments.js";
 import { HELP } from "./help.js";
@@ -90,7 +90,7 @@ function finish(status: number): void {
 function startAgain(): void {
   const child = spawn(
     process.execPath,
-    [...OVERLAY_FLAGS, fileURLToPath(programFile("strata-overlay")), ...process.argv.slice(2)],
+    [fileURLToPath(programFile("strata-overlay")), ...process.argv.slice(2)],
     {
       stdio: ["ignore", "inherit", "inherit", "pipe"],
       env: { ...process.env, [REPORT_VARIABLE]: String(REPORT_FD) },

@@ -5,7 +5,7 @@ import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../../errors.js";
-import { MONITOR_FLAGS, programFile } from "../../program-files.js";
+import { environmentWithoutCertificates, programFile } from "../../program-files.js";
 import { readContainerState } from "../../store/container-state.js";
 import type { Container, Store } from "../../store/index.js";
 import { readConfig } from "./config-file.js";
@@ -94,9 +94,10 @@ async function refuseMounted(store: Store, container: Container): Promise<void> 
 async function launch(job: MonitorJob, container: Container): Promise<MonitorSession> {
   const log = openSync(job.mount.logFile, "a", 0o600);
   try {
-    const child = spawn(process.execPath, [...MONITOR_FLAGS, MONITOR_FILE, job.home], {
+    const child = spawn(process.execPath, [MONITOR_FILE, job.home], {
       detached: true,
       cwd: "/",
+      env: environmentWithoutCertificates(),
       stdio: ["ignore", log, log, "pipe"],
     });
     await new Promise<void>((resolve, reject) => {

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { EngineError, errno, isFsError } from "../../errors.js";
 import { hasCode } from "../../node-errors.js";
 import { bytesOf } from "../../path.js";
-import { MOUNT_FLAGS, programFile } from "../../program-files.js";
+import { environmentWithoutCertificates, programFile } from "../../program-files.js";
 import { umount2, unmountRootless } from "../../sys/index.js";
 import { detach } from "./attach.js";
 import type { FuseDriver, MountJob, MountReport } from "./mount-job.js";
@@ -59,9 +59,10 @@ export interface WaitingMountProcess {
 export function startMountProcess(target: string, logFile: string): WaitingMountProcess {
   const log = openSync(logFile, "a", 0o600);
   // The target is an argument only for people who read `ps`, and for findMountProcess.
-  const child = spawn(process.execPath, [...MOUNT_FLAGS, PROCESS_FILE, target], {
+  const child = spawn(process.execPath, [PROCESS_FILE, target], {
     detached: true,
     cwd: "/",
+    env: environmentWithoutCertificates(),
     stdio: ["ignore", log, log, "pipe", "pipe"],
   });
   closeSync(log);

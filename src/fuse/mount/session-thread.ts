@@ -29,6 +29,7 @@ import {
 } from "./mount-job.js";
 import { freezerOption, namesOption, openOverlay } from "./open-overlay.js";
 import { refusesOthers } from "./refuses-others.js";
+import { tuneHeap } from "./tune-heap.js";
 import { finishOption } from "./upper-wanted.js";
 
 assert(parentPort !== null, "session-thread is a worker's entry file");
@@ -110,6 +111,7 @@ function serve(overlay: Overlay, facts: LayerFacts, mounted: MountedMessage): vo
     },
   });
   becomeIoFlusher();
+  tuneHeap();
   session.run();
   try {
     overlay.close();
