@@ -11,6 +11,7 @@ import {
   XATTR_CREATE,
   XATTR_REPLACE,
 } from "../sys/index.js";
+import { CAPABILITY } from "./capability.js";
 import { planCopyUp } from "./copy-up.js";
 import { layerOf } from "./layer-of.js";
 import type { Node } from "./node.js";
@@ -93,6 +94,18 @@ export function planSetattr(union: Union, node: Node, change: AttrChange): Plan 
   return plan;
 }
 
+/**
+ * The value of an attribute, undefined where there is none. The kernel asks for CAPABILITY before the first write to
+ * a file and before each chown, of every file that is made: that there is none is remembered. Throws FsError.
+ */
+export function mergedXattr(union: Union, node: Node, name: ByteString): Buffer | undefined {
+  if (name !== CAPABILITY) return layerOf(union, node).getxattr(node.inode, name);
+  if (node.lacksCapability) return undefined;
+  const value = layerOf(union, node).getxattr(node.inode, name);
+  node.lacksCapability = value === undefined;
+  return value;
+}
+
 /** setxattr(2). Throws FsError EEXIST, ENODATA as `flags` ask, before anything is copied up. */
 export function planSetxattr(
   union: Union,
@@ -112,7 +125,10 @@ export function planSetxattr(
   }
   const plan = new Plan();
   planCopyUp(union, node, plan);
-  plan.add("set xattr", () => upper.setxattr(node.inode, name, value, flags));
+  plan.add("set xattr", () => {
+    if (name === CAPABILITY) node.lacksCapability = false;
+    upper.setxattr(node.inode, name, value, flags);
+  });
   return plan;
 }
 

@@ -191,6 +191,8 @@ export class NodeTable {
     const { upperSlot } = this.#view;
     const ino = this.#view.numbers.shown(upperSlot, inode.stat.ino);
     const node = new Node(inode.stat.mode, ino, upperSlot, inode);
+    // Nothing is inherited but ACLs.
+    node.lacksCapability = true;
     this.#fresh.push(node);
     this.#justFound = node;
     return node;

@@ -67,6 +67,8 @@ export class Node implements Merged {
   tableKeys: ByteString[] | undefined = undefined;
   /** Removed from the tree: a directory for ever, a file until it is linked again. */
   unlinked = false;
+  /** Known to have no CAPABILITY: none was there when it was made or asked for, and nobody has set one since. */
+  lacksCapability = false;
   references = 0;
 
   constructor(

@@ -23,6 +23,7 @@ import {
 } from "../sys/index.js";
 import {
   mergedStat,
+  mergedXattr,
   planRemovexattr,
   planSetattr,
   planSetInodeFlags,
@@ -298,7 +299,7 @@ export class Overlay {
   getxattr(node: Node, name: ByteString): Buffer | undefined {
     const view = this.#view;
     view?.requireXattr(name, "getxattr");
-    const value = layerOf(this.#union, node).getxattr(node.inode, name);
+    const value = mergedXattr(this.#union, node, name);
     return view === undefined ? value : view.shownXattr(name, value);
   }
 

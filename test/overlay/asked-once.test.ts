@@ -62,3 +62,38 @@ test("Overlay: a miss ends with the next change", () => {
   );
   listing.close();
 });
+
+test("Overlay: that a file has no capability is known or asked for once, until it gets one", (t) => {
+  const base = memoryLayer();
+  const capability = bytesOf("security.capability");
+  const rights = Buffer.from([1, 0, 0, 2]);
+  const below = new Overlay({ stack: [], upper: base });
+  below.create(below.root, TWICE, FILE, O_RDWR).handle.close();
+  const stack = [base.freeze()];
+  const upper = memoryLayer();
+  const overlay = new Overlay({ stack, upper });
+  const { root } = overlay;
+  const asked = t.mock.method(upper, "getxattr");
+  const askedBelow = stack.map((layer) => t.mock.method(layer, "getxattr"));
+  const { node, handle } = overlay.create(root, NEW, FILE, O_RDWR);
+  handle.close();
+  strictEqual(overlay.getxattr(node, capability), undefined);
+  strictEqual(asked.mock.callCount(), 0);
+  overlay.setxattr(node, capability, rights, 0);
+  deepStrictEqual(overlay.getxattr(node, capability), rights);
+  overlay.removexattr(node, capability);
+  strictEqual(overlay.getxattr(node, capability), undefined);
+
+  const lower = overlay.lookup(root, TWICE);
+  ok(lower !== undefined);
+  overlay.reference(lower);
+  for (let time = 0; time < 3; time++) strictEqual(overlay.getxattr(lower, capability), undefined);
+  strictEqual(askedBelow[0]?.mock.callCount(), 1);
+  overlay.link(lower, root, GONE);
+  const other = overlay.lookup(root, GONE);
+  ok(other !== undefined);
+  overlay.setxattr(other, capability, rights, 0);
+  deepStrictEqual(overlay.getxattr(lower, capability), rights, "by its other name, after copy-up");
+  overlay.setxattr(lower, bytesOf("user.x"), rights, 0);
+  deepStrictEqual(overlay.listxattr(other).sort(), [capability, bytesOf("user.x")]);
+});

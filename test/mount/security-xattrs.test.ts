@@ -1,5 +1,5 @@
-// Labels of files, as real programs ask for them: ls is told once that there are none, no file's label
-// is lost, and other programs hear what a plain directory would tell them.
+// Labels and capabilities of files, as real programs ask for them: ls is told once that there are no
+// labels, none is lost, and all else is as in a plain directory.
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -62,5 +62,35 @@ test("labels: ls asks for few where there are none", { skip, timeout: 90_000 }, 
     strictEqual(listed.length, FILES);
     strictEqual(run("setfattr", "-x", "security.selinux", last), "");
     strictEqual(run("getfattr", "-d", "-m", "-", "--absolute-names", last), "");
+  });
+});
+
+/** Gives files capabilities, and does what takes them away; says after each step what is there. */
+const CAPABILITIES = `
+  value=0x0100000202200000000000000000000000000000
+  give() { setfattr -n security.capability -v $value "$1"; }
+  tell() { getfattr -n security.capability -e hex "$1"; }
+  echo new > made; tell made; give made; tell made
+  echo more >> made; tell made
+  give made; chown 1:1 made; tell made
+  give made; mv made moved; tell moved
+  ln moved linked; tell linked; : > moved; tell linked; give linked; tell moved
+  truncate -s 1 linked; tell moved
+  tell dir/file; give dir/file; tell dir/file; ln dir/file again; echo more >> again; tell dir/file
+`;
+
+test("capabilities: come and go as in a plain directory", {
+  skip: mountSkip,
+  timeout: 90_000,
+}, async () => {
+  await withMemoryMount((target, scratch) => {
+    const plain = join(scratch, "plain");
+    fs.mkdirSync(join(plain, "dir"), { recursive: true });
+    fs.writeFileSync(join(plain, "dir/file"), "lower content\n");
+    const [inMount, inPlain] = [target, plain].map((cwd) =>
+      spawnSync("sh", ["-c", `exec 2>&1; ${CAPABILITIES}`], { cwd, encoding: "latin1" }),
+    );
+    ok(inPlain?.stdout.includes("0x0100000202200000"));
+    strictEqual(inMount?.stdout, inPlain?.stdout);
   });
 });
