@@ -14,7 +14,8 @@ import { idleGovernor } from "../../src/sys/index.js";
 import { mountSkip, withMount, withScratch } from "./mounted.js";
 
 const DEVICE = "/dev/cpu_dma_latency";
-const WAIT_MS = 20_000;
+/** Other tests may ask for it meanwhile, with short rests. */
+const WAIT_MS = 60_000;
 
 /** What all who ask agree on now, in microseconds. */
 function presentLimit(): number {
@@ -37,9 +38,11 @@ async function waitFor(isSo: () => boolean): Promise<boolean> {
 
 test("a busy mount asks for fast wake-ups, an idle one for none", {
   skip: mountSkip,
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
-  const wanted = latencyWanted("auto", { governor: idleGovernor(), processors: cpus().length });
+  const wanted = fs.existsSync(DEVICE)
+    ? latencyWanted("auto", { governor: idleGovernor(), processors: cpus().length })
+    : undefined;
   await withScratch(async (scratch) => {
     const [mount, lower] = ["m", "lower"].map((name) => {
       fs.mkdirSync(join(scratch, name));
