@@ -11,7 +11,7 @@ const EXAMPLES: ReadonlyMap<string, readonly string[]> = new Map(
     search: ["search --limit 5 nginx", "search localhost:5000/app"],
     login: ["login -u me registry.example.com", "login --password-stdin -u me <token"],
     create: ["create --name web -p 8080:80 nginx", "create -v ./data:/data debian sh"],
-    start: ["start web", "start -ai web"],
+    start: ["start web", "start -ai web", "start --all --filter should-start-on-boot=true"],
     stop: ["stop web", "stop -t 30 web worker"],
     restart: ["restart web"],
     kill: ["kill web", "kill -s HUP web"],

@@ -35,6 +35,7 @@ export { rename } from "./container/rename.js";
 export type { RunOptions } from "./container/run-options.js";
 export type { MonitorSession, ProgramSession } from "./container/session.js";
 export { type StartedContainer, start } from "./container/start.js";
+export { namesToStart } from "./container/start-all.js";
 export { type ContainerStats, type StatsRequest, stats } from "./container/stats.js";
 export {
   exitCodeOf,

@@ -34,6 +34,8 @@ export interface RecordedState {
   readonly error: string;
   readonly oomKilled: boolean;
   readonly restartCount: number;
+  /** By stop or kill, and not started since. */
+  readonly stoppedByUser: boolean;
 }
 
 /** What the record says and what the kernel shows. */
@@ -49,6 +51,7 @@ export const NEVER_STARTED: RecordedState = {
   error: "",
   oomKilled: false,
   restartCount: 0,
+  stoppedByUser: false,
 };
 
 const STATE_FILE = "state.json";
@@ -116,6 +119,7 @@ export function parseState(bytes: Uint8Array, path: string): RecordedState {
     error: fields.string("error") ?? "",
     oomKilled: fields.boolean("oomKilled"),
     restartCount: fields.count("restartCount") ?? 0,
+    stoppedByUser: fields.boolean("stoppedByUser"),
   };
 }
 

@@ -31,6 +31,7 @@ function line(view: Partial<ContainerView>, more: Partial<PsLine> = {}): PsLine 
     view: {
       ...{ container: container("web"), config: plainContainer(), isLayerOnly: false, pid: 0 },
       ...{ status: "created", exitCode: 0, error: "", oomKilled: false, restartCount: 0 },
+      stoppedByUser: false,
       ...view,
     },
     image: "alpine:3",

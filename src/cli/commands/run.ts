@@ -8,16 +8,19 @@ import {
   containerConfig,
   create,
   exitCodeOf,
+  namesToStart,
   rm,
   StartError,
   start,
 } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
 import { DEFAULT_DETACH_KEYS, parseDetachKeys } from "../detach-keys.js";
+import { forEachObject } from "../each.js";
 import { transferLines } from "../layer-lines.js";
 import { messageOf } from "../message.js";
 import { progressBar } from "../progress-bar.js";
 import { pulledLines, pullHead } from "../pull-lines.js";
+import { collect } from "../repeatable.js";
 import { addRunFlags, type RunFlags } from "../run-flags.js";
 import { type GlobalOptions, note, openStore, printLine } from "../session.js";
 import { checkTerminal, converse, windowSize } from "../terminal.js";
@@ -188,23 +191,30 @@ export async function withOwnStatus(program: Command, action: () => Promise<void
 }
 
 interface StartFlags extends AttachFlags {
+  readonly all?: boolean;
+  readonly filter?: string[];
   readonly attach?: boolean;
   readonly interactive?: boolean;
 }
 
 function addStart(program: Command): void {
-  withAttachFlags(program.command("start <container...>"))
+  withAttachFlags(program.command("start [container...]"))
     .description("run containers that were created, or have ended, again")
     .option("-a, --attach", "show the output, pass signals on, end with the program's status")
     .option("-i, --interactive", "pass standard input on")
-    .action(async (names: string[], flags: StartFlags) => {
+    .option("--all", "all that don't run")
+    .option("-f, --filter <key=value>", "of all, only those that match (repeatable)", collect)
+    .action(async (given: string[], flags: StartFlags) => {
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const { attach: output = false, interactive: input = false } = flags;
+      const isAll = flags.all === true || flags.filter !== undefined;
+      refuseStart(given, { isAll, isAttached: output || input });
+      const names = isAll ? await namesToStart(store, flags.filter ?? []) : given;
       if (!output && !input) {
-        for (const name of names) {
+        await forEachObject(names, async (name) => {
           (await start(store, name)).session?.detach();
           printLine(name);
-        }
+        });
         return;
       }
       const [name = "", second] = names;
@@ -216,6 +226,19 @@ function addStart(program: Command): void {
       }
       await startAttached(store, name, flags);
     });
+}
+
+function refuseStart(
+  given: readonly string[],
+  { isAll, isAttached }: { readonly isAll: boolean; readonly isAttached: boolean },
+): void {
+  const refuse = (sentence: string): EngineError => new EngineError("INVALID_ARGUMENT", sentence);
+  if (!isAll && given.length === 0) throw refuse('"strata start" requires at least 1 argument');
+  if (!isAll) return;
+  if (given.length > 0) {
+    throw refuse("either start all containers or the container(s) provided in the arguments");
+  }
+  if (isAttached) throw refuse("you cannot start and attach all containers at once");
 }
 
 async function startAttached(

@@ -83,7 +83,8 @@ export class Monitor {
     this.#runtime = new OciRuntime(job.runtime, { stateDirectory: job.stateDirectory });
     this.#log = new JsonLog(join(job.home, LOG_FILE));
     this.#size = job.windowSize;
-    this.#state = { ...before, status: "created", monitor: self, error: "", restartCount: 0 };
+    const fresh = { error: "", restartCount: 0, stoppedByUser: false };
+    this.#state = { ...before, ...fresh, status: "created", monitor: self };
   }
 
   /** `before`: what was recorded of the container until now. Throws EngineError IN_USE. */
@@ -140,7 +141,7 @@ export class Monitor {
         this.#streams?.resize(this.#size);
         return;
       case "signal":
-        this.#signal(payloadOf<SignalRequest>(frame));
+        this.#obey(payloadOf<SignalRequest>(frame));
         return;
       default:
         connection.destroy();
@@ -255,6 +256,12 @@ export class Monitor {
     if (this.#job.input !== "once") return;
     this.#inputEnded = true;
     this.#streams?.endInput();
+  }
+
+  /** What a user wants, and not a machine that is shut down. */
+  #obey(request: SignalRequest): void {
+    if (request.isFinal) this.#state = { ...this.#state, stoppedByUser: true };
+    this.#signal(request);
   }
 
   #signal({ signal, isFinal }: SignalRequest): void {

@@ -2,9 +2,11 @@
 // https://docs.docker.com/reference/cli/docker/container/ls/#filter
 
 import { EngineError } from "../../errors.js";
+import type { RestartPolicy } from "../../runtime/container-config.js";
 import type { Store } from "../../store/index.js";
-import { type Filters, matchesLabels, parseFilters } from "../filters.js";
+import { booleanFilter, type Filters, matchesLabels, parseFilters } from "../filters.js";
 import type { ShownStatus } from "./present-state.js";
+import { startsOnBoot } from "./restart-policy.js";
 import { type ContainerView, labelsOf } from "./view.js";
 
 type Test = (view: ContainerView) => boolean;
@@ -12,7 +14,16 @@ type Test = (view: ContainerView) => boolean;
 const NAMES: readonly string[] = [
   ...["id", "name", "label", "status", "exited"],
   ...["ancestor", "before", "since", "volume", "network"],
+  // podman's, for containers that are to run again after a reboot.
+  ...["restart-policy", "should-start-on-boot"],
 ];
+
+const POLICIES: readonly string[] = [
+  "no",
+  "always",
+  "on-failure",
+  "unless-stopped",
+] satisfies RestartPolicy["name"][];
 
 const STATUSES: readonly string[] = [
   ...(["created", "running", "paused", "restarting", "exited", "dead"] satisfies ShownStatus[]),
@@ -88,6 +99,13 @@ async function testOf(
         );
     case "network":
       return ({ config }) => config.network === value;
+    case "restart-policy":
+      if (!POLICIES.includes(value)) throw invalid();
+      return ({ config }) => config.restart.name === value;
+    case "should-start-on-boot": {
+      const wanted = booleanFilter(new Map([[name, [value]]]), name);
+      return (view) => startsOnBoot(view) === wanted;
+    }
     default:
       throw invalid();
   }

@@ -1,7 +1,8 @@
-// When a container is started again by itself, and after what pause.
+// When a container is started again by itself, and after what pause; and which are when the machine has started.
 // https://docs.docker.com/engine/containers/start-containers-automatically/
 
 import type { RestartPolicy } from "../../runtime/container-config.js";
+import type { ContainerView } from "./view.js";
 
 /** One run that has ended. */
 export interface EndedRun {
@@ -23,7 +24,10 @@ export function restartDelayMs(policy: RestartPolicy, run: EndedRun): number | u
   return Math.min(FIRST_PAUSE_MS * 2 ** Math.min(run.count, 20), LONGEST_PAUSE_MS);
 }
 
-function isWanted({ name, maximumRetries }: RestartPolicy, { exitCode, count }: EndedRun): boolean {
+function isWanted(
+  { name, maximumRetries }: RestartPolicy,
+  { exitCode, count }: Omit<EndedRun, "livedMs">,
+): boolean {
   switch (name) {
     case "no":
       return false;
@@ -32,5 +36,19 @@ function isWanted({ name, maximumRetries }: RestartPolicy, { exitCode, count }: 
       return true;
     case "on-failure":
       return exitCode !== 0 && (maximumRetries === 0 || count < maximumRetries);
+  }
+}
+
+/** True for one that docker's daemon would start when it begins. What was never started is not. */
+export function startsOnBoot({ config, ...state }: ContainerView): boolean {
+  if (state.startedAt === undefined) return false;
+  switch (config.restart.name) {
+    case "unless-stopped":
+      return !state.stoppedByUser;
+    case "always":
+      return true;
+    case "on-failure":
+    case "no":
+      return isWanted(config.restart, { ...state, count: state.restartCount });
   }
 }

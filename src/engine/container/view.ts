@@ -23,6 +23,7 @@ export interface ContainerView {
   readonly error: string;
   readonly oomKilled: boolean;
   readonly restartCount: number;
+  readonly stoppedByUser: boolean;
   readonly startedAt?: Date;
   /** Of the last run; absent while it is the only one and goes on. */
   readonly finishedAt?: Date;
@@ -62,7 +63,7 @@ async function viewOf(
   container: Container,
   state: PresentState,
 ): Promise<ContainerView> {
-  const { exitCode, error, oomKilled, restartCount, startedAt, finishedAt, shown } = state;
+  const { error, oomKilled, restartCount, stoppedByUser, startedAt, finishedAt, shown } = state;
   const isUp = shown === "running" || shown === "paused";
   const mount = await store.containers.mountState(container.id);
   return {
@@ -71,7 +72,8 @@ async function viewOf(
     isLayerOnly: !existsSync(placesOf(store, container.id).config),
     status: shown,
     pid: isUp ? (state.process?.pid ?? 0) : 0,
-    ...{ exitCode: isUp ? 0 : exitCode, error, oomKilled, restartCount },
+    exitCode: isUp ? 0 : state.exitCode,
+    ...{ error, oomKilled, restartCount, stoppedByUser },
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(mount === undefined ? {} : { mount }),
