@@ -14,6 +14,8 @@ export interface Source {
   readonly path: string;
   readonly text: string;
   readonly syntax: ts.SourceFile;
+  /** All nodes of it, from the top: each rule looks at them. */
+  readonly nodes: readonly ts.Node[];
 }
 
 /** A place that breaks a rule, shaped so that editors make a link of it: "src/a.ts:12 why". */
@@ -35,8 +37,19 @@ export function readSources(folders: readonly string[]): Source[] {
     .filter((path) => path.endsWith(".ts"))
     .map((path) => {
       const text = readFileSync(join(projectRoot, path), "utf8");
-      return { path, text, syntax: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true) };
+      const syntax = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+      return { path, text, syntax, nodes: allNodes(syntax) };
     });
+}
+
+function allNodes(top: ts.Node): ts.Node[] {
+  const found: ts.Node[] = [];
+  function visit(node: ts.Node): void {
+    found.push(node);
+    ts.forEachChild(node, visit);
+  }
+  visit(top);
+  return found;
 }
 
 /** All nodes of a file for which `choose` holds. */
@@ -44,13 +57,7 @@ export function nodesOf<T extends ts.Node>(
   source: Source,
   choose: (node: ts.Node) => node is T,
 ): T[] {
-  const found: T[] = [];
-  function visit(node: ts.Node): void {
-    if (choose(node)) found.push(node);
-    ts.forEachChild(node, visit);
-  }
-  visit(source.syntax);
-  return found;
+  return source.nodes.filter(choose);
 }
 
 /** Line numbers (from 1) of a node's first and last line, its docstring left out. */
