@@ -3,11 +3,11 @@
 import { spawnSync } from "node:child_process";
 import type { Measured } from "./report/sample.js";
 import { EMPTY_PROCESS_ROW } from "./report/verdict.js";
-import { isChosen } from "./workloads/all-workloads.js";
+import { type Choice, isChosen } from "./workloads/all-workloads.js";
 
 /** Only when mounts are measured. */
-export function measureEmptyProcess(only: readonly string[], rounds: number): Measured {
-  if (!isChosen("mount/most", only)) return { rows: [], samples: [], gaps: [] };
+export function measureEmptyProcess(choice: Choice, rounds: number): Measured {
+  if (!isChosen("mount/most", choice)) return { rows: [], samples: [], gaps: [] };
   const samples = Array.from({ length: rounds }, (_, round) => {
     const begin = process.hrtime.bigint();
     spawnSync(process.execPath, ["-e", "0"]);

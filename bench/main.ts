@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { measureCommits } from "./commits/measure-commits.js";
 import { measureEmptyProcess } from "./empty-process.js";
 import { type Options, parseOptions, USAGE } from "./options.js";
+import { joined, measuredRows, readRun, requireSame } from "./report/continued.js";
 import { describeMachine } from "./report/machine.js";
 import { profileHints } from "./report/profile.js";
 import { formatRun, type Run, writeRun } from "./report/results.js";
@@ -51,25 +52,29 @@ function stopOnSignal(): AbortSignal {
 async function measureAll(
   options: Options,
   subjects: readonly Subject[],
-  scratch: string,
-  profiles: string | undefined,
+  places: { readonly scratch: string; readonly profiles: string | undefined },
+  earlier: Measured,
 ): Promise<Measured> {
   const { sizes, only, rounds, limitSeconds } = options;
-  const workloads = chosenWorkloads(sizes, only);
+  const { scratch } = places;
+  const choice = { only, done: measuredRows(earlier) };
+  const workloads = chosenWorkloads(sizes, choice);
   const stop = stopOnSignal();
   const parts = [
     await runRounds(workloads, subjects, {
-      ...{ scratch, rounds, limitSeconds, profiles, stop, say },
+      ...{ ...places, rounds, limitSeconds, stop, say },
       dropCaches: sizes.name === "full",
     }),
-    measureEmptyProcess(only, rounds),
-    await measureCommits({ sizes, only, subjects: options.subjects, rounds, scratch, stop, say }),
+    measureEmptyProcess(choice, rounds),
+    await measureCommits({ sizes, choice, subjects: options.subjects, rounds, scratch, stop, say }),
   ];
-  return {
+  const later = {
     rows: parts.flatMap((part) => part.rows),
     samples: parts.flatMap((part) => part.samples),
     gaps: parts.flatMap((part) => part.gaps),
   };
+  const keys = allWorkloads(sizes).flatMap(({ steps }) => steps.map(({ row }) => row.key));
+  return joined(earlier, later, keys);
 }
 
 async function bench(options: Options): Promise<Run> {
@@ -87,12 +92,15 @@ async function bench(options: Options): Promise<Run> {
   const scratch = mkdtempSync(join(options.scratch ?? tmpdir(), "strata-bench-"));
   try {
     const machine = describeMachine(scratch, present);
-    const measured = await measureAll(options, present, scratch, profiles);
+    const earlier = options.continues ? readRun(output) : undefined;
+    if (earlier !== undefined) requireSame(earlier, options.sizes.name, machine);
+    const known = earlier?.measured ?? { rows: [], samples: [], gaps: [] };
+    const measured = await measureAll(options, present, { scratch, profiles }, known);
     return {
       date: new Date().toISOString(),
       sizes: options.sizes.name,
-      rounds: options.rounds,
-      machine,
+      rounds: Math.max(options.rounds, earlier?.rounds ?? 0),
+      machine: { ...machine, versions: { ...earlier?.machine.versions, ...machine.versions } },
       missing: Object.fromEntries(missing),
       measured,
       verdicts: options.sizes.name === "full" ? verdictsOf(measured, TARGETS) : [],

@@ -11,6 +11,7 @@ export const USAGE = `npm run bench -- [options]       (root)
   --rounds N          3 unless given
   --limit SECONDS     give up on one operation after this time; 300 unless given
   --profile           also write CPU profiles of strata's sessions, and say where time went
+  --continue          keep the rows that --output has values of already, and measure the others
   --output DIR        bench/results unless given
   --scratch DIR       where the work is done; the system's temporary directory unless given
   --list              print rows and subjects, and do nothing
@@ -25,6 +26,7 @@ export interface Options {
   readonly rounds: number;
   readonly limitSeconds: number;
   readonly profile: boolean;
+  readonly continues: boolean;
   readonly output: string | undefined;
   readonly scratch: string | undefined;
   readonly list: boolean;
@@ -43,6 +45,7 @@ export function parseOptions(words: readonly string[]): Options {
       rounds: { type: "string" },
       limit: { type: "string", default: "300" },
       profile: { type: "boolean", default: false },
+      continue: { type: "boolean", default: false },
       output: { type: "string" },
       scratch: { type: "string" },
       list: { type: "boolean", default: false },
@@ -57,6 +60,7 @@ export function parseOptions(words: readonly string[]): Options {
     rounds: positive("--rounds", values.rounds ?? (values.small ? "1" : "3")),
     limitSeconds: positive("--limit", values.limit),
     profile: values.profile,
+    continues: values.continue,
     output: values.output,
     scratch: values.scratch,
     list: values.list,

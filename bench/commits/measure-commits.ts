@@ -8,13 +8,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Gap, Measured, Sample } from "../report/sample.js";
 import { formatProgress } from "../report/table.js";
 import type { Sizes } from "../sizes.js";
-import { isChosen } from "../workloads/all-workloads.js";
+import { type Choice, isChosen } from "../workloads/all-workloads.js";
 import { allChanges, type Change, fillBase } from "./changes.js";
 import { allCommitters, type Committer, makePlace } from "./committer.js";
 
 export interface CommitsOptions {
   readonly sizes: Sizes;
-  readonly only: readonly string[];
+  readonly choice: Choice;
   /** Empty: all. */
   readonly subjects: readonly string[];
   readonly rounds: number;
@@ -30,7 +30,7 @@ interface Ready {
 }
 
 export async function measureCommits(options: CommitsOptions): Promise<Measured> {
-  const changes = allChanges(options.sizes).filter(({ row }) => isChosen(row.key, options.only));
+  const changes = allChanges(options.sizes).filter(({ row }) => isChosen(row.key, options.choice));
   const rows = changes.map(({ row }) => row);
   const committers = wantedCommitters(options);
   if (options.stop.aborted || changes.length === 0 || committers.length === 0)

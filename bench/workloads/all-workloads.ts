@@ -18,12 +18,22 @@ export function allWorkloads(sizes: Sizes): readonly Workload[] {
   ];
 }
 
-/** Those with a row whose key contains one of the words, or is "=word"'s; all when there are none. */
-export function chosenWorkloads(sizes: Sizes, only: readonly string[]): readonly Workload[] {
-  const wanted = ({ steps }: Workload): boolean => steps.some(({ row }) => isChosen(row.key, only));
+/** Which rows are to be measured. */
+export interface Choice {
+  /** Those whose key contains one of the words, or is "=word"'s; all when there are none. */
+  readonly only: readonly string[];
+  /** But for these keys. */
+  readonly done: ReadonlySet<string>;
+}
+
+/** Those with a row that is chosen. */
+export function chosenWorkloads(sizes: Sizes, choice: Choice): readonly Workload[] {
+  const wanted = ({ steps }: Workload): boolean =>
+    steps.some(({ row }) => isChosen(row.key, choice));
   return allWorkloads(sizes).filter(wanted);
 }
 
-export function isChosen(key: string, only: readonly string[]): boolean {
-  return only.length === 0 || only.some((word) => key.includes(word) || `=${key}` === word);
+export function isChosen(key: string, { only, done }: Choice): boolean {
+  const isNamed = only.some((word) => key.includes(word) || `=${key}` === word);
+  return !done.has(key) && (only.length === 0 || isNamed);
 }

@@ -4,6 +4,8 @@ import { deepStrictEqual, equal, match, throws } from "node:assert/strict";
 import { test } from "node:test";
 import { parseOptions } from "../../bench/options.js";
 import { formatChart } from "../../bench/report/chart.js";
+import { joined, measuredRows, requireSame } from "../../bench/report/continued.js";
+import type { Run } from "../../bench/report/results.js";
 import {
   type Measured,
   median,
@@ -103,4 +105,45 @@ test("parseOptions: lists by commas; numbers are checked", () => {
   deepStrictEqual([only, subjects, rounds, sizes.name], [["walk", "list"], [], 1, "small"]);
   throws(() => parseOptions(["--rounds", "0"]), /whole number above 0/);
   throws(() => parseOptions(["--no-such-option"]));
+});
+
+test("joined: rows with a value stay, the others are the later run's, in the order of all", () => {
+  const earlier = {
+    ...measured,
+    rows: [...measured.rows, { key: "untar", label: "cut off", unit: "s" } as const],
+    gaps: [{ row: "untar", subject: "strata", reason: "stopped" }],
+  };
+  deepStrictEqual(measuredRows(earlier), new Set(["walk", "commit/byte"]));
+  const later: Measured = {
+    rows: [
+      { key: "untar", label: "untar", unit: "s" },
+      { key: "walk", label: "again", unit: "s" },
+    ],
+    samples: [...samplesOf("untar", { strata: [7] }), ...samplesOf("walk", { strata: [9] })],
+    gaps: [],
+  };
+  const both = joined(earlier, later, ["untar", "walk"]);
+  deepStrictEqual(
+    both.rows.map(({ label }) => label),
+    ["untar", "a walk", "a commit"],
+  );
+  deepStrictEqual(both.samples, [...earlier.samples, ...samplesOf("untar", { strata: [7] })]);
+  deepStrictEqual(both.gaps, []);
+});
+
+test("requireSame: what was measured elsewhere is not continued", () => {
+  const machine = {
+    ...{ processor: "one", processors: 2, memoryGiB: 4, kernel: "6.18" },
+    ...{ fileSystem: "ext4", node: "v20", versions: {} },
+  };
+  const run: Run = {
+    ...{ date: "", sizes: "full", rounds: 3, machine, missing: {} },
+    ...{ measured, verdicts: [], hints: [] },
+  };
+  requireSame(run, "full", { ...machine, versions: { umoci: "0.4.7" } });
+  throws(
+    () => requireSame(run, "small", machine),
+    /^Error: Cannot continue the run of "full size, one/,
+  );
+  throws(() => requireSame(run, "full", { ...machine, kernel: "6.19" }), /Cannot continue/);
 });
