@@ -13,6 +13,7 @@ import {
 } from "../sys/index.js";
 import { CAPABILITY } from "./capability.js";
 import { planCopyUp } from "./copy-up.js";
+import type { Handle } from "./handle.js";
 import { layerOf } from "./layer-of.js";
 import type { Node } from "./node.js";
 import { inodeFlags, requireSettable, requireUnprotected } from "./protection.js";
@@ -24,6 +25,24 @@ import type { Union } from "./union.js";
  * so it would change when a directory is copied up, though nothing in it has.
  */
 const DIRECTORY_BYTES = 4096;
+
+/**
+ * The merged inode's attributes as they are stored. What a lookup has just found is believed, and what
+ * lies below where nobody else `alters` it; else the disk is asked, by an open handle's descriptor
+ * where there is one. Throws FsError.
+ */
+export function storedStat(
+  union: Union,
+  node: Node,
+  handle: Handle | undefined,
+  alters: boolean,
+): Stat {
+  const isStill = node.slot < union.levelSlot && !alters;
+  const isFresh = union.nodes.takeJustFound(node) || isStill;
+  if (isFresh) return mergedStat(union, node, node.inode.stat);
+  const raw = handle?.opened?.stat() ?? layerOf(union, node).stat(node.inode);
+  return mergedStat(union, node, raw);
+}
 
 /** The merged inode's attributes; `raw` are those of its topmost part. */
 export function mergedStat(union: Union, node: Node, raw: Stat): Stat {

@@ -1,6 +1,7 @@
 // New inodes and new names: create, mkdir, mknod, symlink, O_TMPFILE, link. Plans only; the
 // overlay carries them out.
 
+import { assert } from "../assert.js";
 import { errno, FsError } from "../errors.js";
 import type { LayerFile, NewInode, Standing } from "../layer/index.js";
 import { isName, type Name, textOf } from "../path.js";
@@ -18,6 +19,13 @@ export interface Made {
   file: LayerFile | undefined;
 }
 
+/** The node that a plan has made: it ran to its end, for what fails throws. */
+export function madeNode(made: Made): Node {
+  const { node } = made;
+  assert(node !== undefined, "a plan that ran to its end made its node");
+  return node;
+}
+
 /**
  * Where a new name is to go: it must be free, and its directory must be there. What stands in the
  * upper at that name: nothing or a whiteout.
@@ -32,7 +40,7 @@ function requireFree(union: Union, directory: Node, name: Name, operation: strin
   return standing;
 }
 
-/** A new inode; with `flags`, a regular file opened with them. Throws FsError EEXIST. */
+/** A new inode; with `flags`, a regular file opened with them. Throws FsError EEXIST, ENOENT, EINVAL. */
 export function planCreate(
   union: Union,
   directory: Node,
@@ -61,7 +69,7 @@ export function planCreate(
   return plan;
 }
 
-/** A regular file without a name, opened with `flags`. */
+/** A regular file without a name, opened with `flags`. Throws FsError ENOTDIR. */
 export function planCreateUnnamed(
   union: Union,
   directory: Node,

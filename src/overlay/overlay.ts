@@ -5,13 +5,12 @@
 import { assert } from "../assert.js";
 import { errno, FsError } from "../errors.js";
 import type { DiffEntry } from "../layer/diff.js";
-import type { AttrChange, Layer, NewInode, UpperLayer } from "../layer/index.js";
+import type { AttrChange, NewInode, UpperLayer } from "../layer/index.js";
 import { ROOT_NAME } from "../layer/tree.js";
 import { type ByteString, type Name, textOf } from "../path.js";
 import {
   FS_APPEND_FL,
   type InodeFlagsForm,
-  isRegular,
   isSymlink,
   O_ACCMODE,
   O_RDONLY,
@@ -22,17 +21,17 @@ import {
   type Statfs,
 } from "../sys/index.js";
 import {
-  mergedStat,
   mergedXattr,
   planRemovexattr,
   planSetattr,
   planSetInodeFlags,
   planSetxattr,
+  storedStat,
 } from "./attributes.js";
 import { changesOf } from "./changes.js";
 import { copyRange } from "./copy-range.js";
 import { planCopyUp } from "./copy-up.js";
-import { type Made, planCreate, planCreateUnnamed, planLink } from "./create.js";
+import { type Made, madeNode, planCreate, planCreateUnnamed, planLink } from "./create.js";
 import { type DataPlace, dataPlace } from "./data-place.js";
 import { freeze } from "./freeze.js";
 import { Handle } from "./handle.js";
@@ -40,51 +39,28 @@ import { layerOf } from "./layer-of.js";
 import { MergedTreeNode } from "./merged-tree.js";
 import { NO_ROOM } from "./no-room.js";
 import type { Node } from "./node.js";
+import type { OverlayOptions } from "./overlay-options.js";
 import { inodeFlags, protectionOf, requireOpenable } from "./protection.js";
 import { type DirectoryEntry, DirectoryHandle } from "./readdir.js";
 import { planRmdir, planUnlink } from "./remove.js";
 import { type Caller, planRename } from "./rename.js";
-import { standsAlone } from "./stands-alone.js";
-import { type BeforeStep, Plan } from "./step.js";
+import { isUpperEmpty, standsAlone } from "./stands-alone.js";
+import { Plan } from "./step.js";
 import { Union } from "./union.js";
-import { View, type ViewOptions } from "./view.js";
-
-/** What an overlay is made of. */
-export interface OverlayOptions {
-  /** The read-only layers, topmost first. */
-  readonly stack: readonly Layer[];
-  /** What were uppers of this tree before they were frozen, topmost first: they lie above the stack. */
-  readonly frozen?: readonly UpperLayer[];
-  /** Without it nothing can be changed (EROFS). */
-  readonly upper?: UpperLayer;
-  /** How many high bits of an inode number tell the file systems of the layers apart; 8. */
-  readonly highInodeBits?: number;
-  /**
-   * A changed lower file with several names gets the name it was changed by in the upper, besides
-   * its copy in the index; and an index that was made over other layers is not believed. For uppers
-   * that others use too, or whose work directory does not stay with them.
-   */
-  readonly namesCopies?: boolean;
-  /** How the tree is shown, where that is not how it is stored. */
-  readonly view?: ViewOptions;
-  /** False: a directory with lower parts can't be moved (EXDEV), as without redirects. */
-  readonly redirects?: boolean;
-  /** "block": data of a lower file stay below until their block is written; "whole": all are copied at once. "block" if absent. */
-  readonly copyUp?: "block" | "whole";
-  /** With "block": a change of metadata alone copies no data, ever. True if absent. */
-  readonly metadataOnly?: boolean;
-  /** Others may change attributes in the stack: its layers are asked for them each time. */
-  readonly alters?: boolean;
-  /** For tests of crashes. */
-  readonly beforeStep?: BeforeStep;
-}
+import { View } from "./view.js";
 
 /**
- * The merged tree. Operations are named after the system calls they serve, take nodes of this overlay, and throw
- * FsError with the errno for the kernel. A node that is kept beyond the next lookup must be referenced.
+ * The merged tree. Operations are named after the system calls they serve, take nodes of this
+ * overlay, and throw FsError with the errno for the kernel. A node that is kept beyond the next
+ * lookup must be referenced.
+ *
+ * Every operation may throw EIO for a layer that is damaged, and what the file systems of the layers
+ * throw (ENOSPC, EACCES, ...). Whatever changes something throws EROFS without an upper, and EPERM for
+ * what chattr(1) has made immutable or append-only (protection.ts).
  */
 export class Overlay {
   readonly root: Node;
+  /** There is no upper: every change is EROFS. */
   readonly readOnly: boolean;
   /** The partial files, and how they become ordinary ones. */
   readonly filling: Union["filling"];
@@ -110,7 +86,10 @@ export class Overlay {
     this.rehearsal = this.#union.rehearsal;
   }
 
-  /** The node of a name; undefined means ENOENT, until something is made there. */
+  /**
+   * The node of a name; undefined means ENOENT, until something is made there. Throws FsError
+   * ENOTDIR, ENAMETOOLONG.
+   */
   lookup(directory: Node, name: Name): Node | undefined {
     this.#union.nodes.sweep();
     this.#union.nodes.forgetFound();
@@ -139,21 +118,19 @@ export class Overlay {
     this.#union.nodes.forget(node, count);
   }
 
-  /** Merged attributes; with an open handle the disk is asked by descriptor, right after the lookup of the node not at all. */
+  /**
+   * Merged attributes; with an open handle of the node the disk is asked by descriptor, and right
+   * after the lookup that found the node not at all.
+   */
   stat(node: Node, handle?: Handle): Stat {
-    const stored = this.#storedStat(node, handle);
+    const stored = storedStat(this.#union, node, handle, this.#alters);
     return this.#view === undefined ? stored : this.#view.stat(stored);
   }
 
-  #storedStat(node: Node, handle?: Handle): Stat {
-    const union = this.#union;
-    const isStill = node.slot < union.levelSlot && !this.#alters;
-    const isFresh = union.nodes.takeJustFound(node) || isStill;
-    if (isFresh) return mergedStat(union, node, node.inode.stat);
-    const raw = handle?.opened?.stat() ?? layerOf(union, node).stat(node.inode);
-    return mergedStat(union, node, raw);
-  }
-
+  /**
+   * chmod(2), chown(2), utimensat(2), truncate(2), or several at once; gives what they are then.
+   * Throws FsError EISDIR, EINVAL for the size of what has none.
+   */
   setattr(node: Node, change: AttrChange): Stat {
     this.#run(planSetattr(this.#union, node, this.#view?.change(change) ?? change));
     this.#union.nodes.changed(node);
@@ -165,24 +142,26 @@ export class Overlay {
     return (node.inode.stat.mode & (S_ISUID | S_ISGID)) !== 0;
   }
 
+  /** The target, as bytes. Throws FsError EINVAL for what is no symlink. */
   readlink(node: Node): ByteString {
     if (!isSymlink(node.kind)) throw new FsError(errno.EINVAL, "readlink", textOf(node.name));
     return layerOf(this.#union, node).readlink(node.inode);
   }
 
-  /** A new inode of any type, without opening it. */
+  /** A new inode of any type, without opening it. Throws FsError EEXIST, ENOENT in a directory that was removed. */
   mknod(directory: Node, name: Name, inode: NewInode): Node {
     const made: Made = { node: undefined, file: undefined };
     this.#run(planCreate(this.#union, directory, name, this.#stored(inode), undefined, made));
-    return nodeOf(made);
+    return madeNode(made);
   }
 
+  /** mknod with `inode` of a directory. */
   mkdir(directory: Node, name: Name, inode: NewInode): Node {
     assert(inode.type === "directory", "mkdir makes a directory");
     return this.mknod(directory, name, inode);
   }
 
-  /** open(2) with O_CREAT|O_EXCL. */
+  /** open(2) with O_CREAT|O_EXCL: a new regular file, opened with `flags` (O_*). Throws FsError EEXIST. */
   create(
     directory: Node,
     name: Name,
@@ -194,7 +173,7 @@ export class Overlay {
     return this.#opened(made, flags);
   }
 
-  /** open(2) with O_TMPFILE: a regular file without a name. */
+  /** open(2) with O_TMPFILE: a regular file without a name; `link` may give it one. Throws FsError ENOTDIR. */
   tmpfile(
     directory: Node,
     inode: NewInode,
@@ -210,25 +189,31 @@ export class Overlay {
   }
 
   #opened(made: Made, flags: number): { readonly node: Node; readonly handle: Handle } {
-    const node = nodeOf(made);
+    const node = madeNode(made);
     return { node, handle: new Handle(this.#union, node, flags, made.file) };
   }
 
-  /** A second name; gives the same node. */
+  /** A second name; gives the same node. Throws FsError EEXIST, EPERM for a directory. */
   link(node: Node, directory: Node, name: Name): Node {
     this.#run(planLink(this.#union, node, directory, name));
     return node;
   }
 
+  /** Throws FsError ENOENT, EISDIR. */
   unlink(directory: Node, name: Name): void {
     this.#run(planUnlink(this.#union, directory, name));
   }
 
+  /** Throws FsError ENOENT, ENOTDIR, ENOTEMPTY; what the directory hides does not count. */
   rmdir(directory: Node, name: Name): void {
     this.#run(planRmdir(this.#union, directory, name));
   }
 
-  /** renameat2(2) with its flags; what RENAME_WHITEOUT leaves is the `caller`'s. */
+  /**
+   * renameat2(2); `flags` may be RENAME_NOREPLACE or RENAME_EXCHANGE, and RENAME_WHITEOUT, which
+   * leaves a device that is the `caller`'s. Throws FsError ENOENT, EEXIST, EINVAL (into itself, other
+   * flags), EISDIR, ENOTDIR, ENOTEMPTY, EXDEV for a directory where redirects are not wanted.
+   */
   rename(
     oldDirectory: Node,
     oldName: Name,
@@ -242,11 +227,12 @@ export class Overlay {
     this.#run(planRename(this.#union, from, oldName, to, newName, flags, owner));
   }
 
-  /** Opens a regular file. For writing it is copied up, without the content that O_TRUNC drops. */
+  /**
+   * Opens a regular file with `flags` (O_*). For writing it is copied up, without the content that
+   * O_TRUNC drops. Throws FsError EISDIR, ENXIO for what has no content.
+   */
   open(node: Node, flags: number): Handle {
     const union = this.#union;
-    if (node.isDirectory) throw new FsError(errno.EISDIR, "open", textOf(node.name));
-    if (!isRegular(node.kind)) throw new FsError(errno.ENXIO, "open", textOf(node.name));
     union.nodes.forgetFound();
     requireOpenable(union, node, flags);
     if ((flags & O_TRUNC) !== 0) this.#run(planSetattr(union, node, { sizeBytes: 0 }));
@@ -291,11 +277,13 @@ export class Overlay {
     return (directory.children ?? new Map<Name, Node>()).values();
   }
 
+  /** The directory as it is now, to be read. Throws FsError ENOTDIR. */
   opendir(node: Node): DirectoryHandle {
     if (!node.isDirectory) throw new FsError(errno.ENOTDIR, "opendir", textOf(node.name));
     return new DirectoryHandle(this.#union, node);
   }
 
+  /** The value; undefined is ENODATA. Throws FsError EOPNOTSUPP for an ACL where there are none. */
   getxattr(node: Node, name: ByteString): Buffer | undefined {
     const view = this.#view;
     view?.requireXattr(name, "getxattr");
@@ -303,11 +291,13 @@ export class Overlay {
     return view === undefined ? value : view.shownXattr(name, value);
   }
 
+  /** The names of all extended attributes but our own marks. */
   listxattr(node: Node): ByteString[] {
     const names = layerOf(this.#union, node).listxattr(node.inode);
     return this.#view?.xattrNames(names) ?? names;
   }
 
+  /** `flags` may be XATTR_CREATE or XATTR_REPLACE. Throws FsError EEXIST, ENODATA as they ask, EOPNOTSUPP. */
   setxattr(node: Node, name: ByteString, value: Uint8Array, flags: number): void {
     const view = this.#view;
     view?.requireXattr(name, "setxattr");
@@ -315,6 +305,7 @@ export class Overlay {
     this.#run(planSetxattr(this.#union, node, name, stored, flags));
   }
 
+  /** Throws FsError ENODATA, EOPNOTSUPP. */
   removexattr(node: Node, name: ByteString): void {
     this.#view?.requireXattr(name, "removexattr");
     this.#run(planRemovexattr(this.#union, node, name));
@@ -325,6 +316,7 @@ export class Overlay {
     return inodeFlags(this.#union, node, form);
   }
 
+  /** They become `wanted`, in the same form; what the caller did not change stays. Throws FsError ENOTTY. */
   setInodeFlags(node: Node, form: InodeFlagsForm, wanted: Uint8Array): void {
     this.#run(planSetInodeFlags(this.#union, node, form, wanted));
   }
@@ -334,7 +326,10 @@ export class Overlay {
     return (protectionOf(this.#union, node) & FS_APPEND_FL) !== 0;
   }
 
-  /** copy_file_range(2): bytes copied, which may be fewer. */
+  /**
+   * copy_file_range(2): bytes copied, which may be fewer; offsets are in bytes. Throws FsError EBADF
+   * for a target opened with O_APPEND, EINVAL for ranges of one file that overlap.
+   */
   copyFileRange(
     from: Handle,
     fromOffset: number,
@@ -368,11 +363,7 @@ export class Overlay {
 
   /** Nothing lies in the upper, and no copy beside it; its root may differ. */
   get hasEmptyUpper(): boolean {
-    const { upper } = this.#union;
-    return (
-      upper === undefined ||
-      (upper.readdir(upper.root).length === 0 && upper.indexKeys().length === 0)
-    );
+    return isUpperEmpty(this.#union);
   }
 
   /** The upper's tree, without anything beside it, is the layer that `changes` tells. */
@@ -390,10 +381,4 @@ export class Overlay {
     this.#union.links.tidy();
     this.#union.run(plan);
   }
-}
-
-function nodeOf(made: Made): Node {
-  const { node } = made;
-  assert(node !== undefined, "a plan that ran to its end made its node");
-  return node;
 }

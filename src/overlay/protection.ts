@@ -63,8 +63,13 @@ export function requireSettable(union: Union, node: Node, change: AttrChange): v
   refuse(union, node, onlyTouches ? FS_IMMUTABLE_FL : PROTECTED, "setattr");
 }
 
-/** may_open: O_APPEND is the only way to write to what is appended to. Throws FsError EPERM. */
+/**
+ * may_open: only regular files have content, and O_APPEND is the only way to write to what is appended
+ * to. Throws FsError EISDIR, ENXIO, EPERM.
+ */
 export function requireOpenable(union: Union, node: Node, flags: number): void {
+  if (node.isDirectory) throw new FsError(errno.EISDIR, "open", textOf(node.name));
+  if (!isRegular(node.kind)) throw new FsError(errno.ENXIO, "open", textOf(node.name));
   if ((flags & O_ACCMODE) === O_RDONLY && (flags & O_TRUNC) === 0) return;
   const appends = (flags & O_APPEND) !== 0 && (flags & O_TRUNC) === 0;
   refuse(union, node, appends ? FS_IMMUTABLE_FL : PROTECTED, "open");

@@ -1,9 +1,16 @@
-// Whether an upper says by its tree alone what its changes say: no directory that was moved, no file
-// whose data lie below, no copy that is in the index only.
+// What an upper holds, looked at as a whole: whether there is anything in it, and whether its tree alone says what its
+// changes say: no directory that was moved, no file whose data lie below, no copy that is in the index only.
 
 import { DT_DIR, DT_REG, DT_SOCK } from "../sys/index.js";
 import { layerOf } from "./layer-of.js";
 import type { Union } from "./union.js";
+
+/** Nothing lies in the upper, and no copy beside it; its root may differ. */
+export function isUpperEmpty(union: Union): boolean {
+  const { upper } = union;
+  if (upper === undefined) return true;
+  return upper.readdir(upper.root).length === 0 && upper.indexKeys().length === 0;
+}
 
 /** True where the upper, as a mere directory on the same stack, is the layer that its archive gives. */
 export function standsAlone(union: Union): boolean {
