@@ -7,7 +7,13 @@ import { test } from "node:test";
 import { isFsError } from "../../src/errors.js";
 import { Log } from "../../src/fuse/session/log.js";
 import { negotiate } from "../../src/fuse/session/negotiation.js";
-import { decodeDevice, direntBytes, encodeDevice, Reply } from "../../src/fuse/wire/reply.js";
+import {
+  decodeDevice,
+  direntBytes,
+  encodeDevice,
+  Reply,
+  writeHeader,
+} from "../../src/fuse/wire/reply.js";
 import { Request } from "../../src/fuse/wire/request.js";
 import type { ByteString } from "../../src/path.js";
 import type { Stat } from "../../src/sys/index.js";
@@ -57,6 +63,21 @@ test("Reply.attr: lies where struct fuse_attr has it, with negative and large ti
     [48, 52, 56, 60, 64, 68, 72, 76, 80, 84].map((offset) => buffer.readUInt32LE(at + offset)),
     [1, 999_999_999, 3, 0o100644, 3, 4_000_000_000, 7, 0, 4096, 0],
   );
+});
+
+test("writeHeader: struct fuse_out_header, wherever the message begins", () => {
+  const bytes = Buffer.alloc(64, 0xaa);
+  const at = 3;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  strictEqual(writeHeader(view, at, 0xffff_fffe, 0x8000_0001, -5, 1 << 20), 16 + (1 << 20));
+  strictEqual(bytes.readUInt32LE(at), 16 + (1 << 20));
+  strictEqual(bytes.readInt32LE(at + 4), -5);
+  strictEqual(bytes.readBigUInt64LE(at + 8), 0x8000_0001_ffff_fffen);
+  const rest = [...bytes.subarray(0, at), ...bytes.subarray(at + 16)];
+  deepStrictEqual(rest, Array(64 - 16).fill(0xaa));
+  const reply = new Reply(4096);
+  strictEqual(reply.header(0xffff_fffe, 0x8000_0001, -5, 1 << 20), 16 + (1 << 20));
+  deepStrictEqual(reply.buffer.subarray(0, 16), bytes.subarray(at, at + 16));
 });
 
 test("Reply.statxOut: lies where struct fuse_statx has it", () => {

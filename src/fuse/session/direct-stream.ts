@@ -14,6 +14,7 @@ import {
   reopen,
 } from "../../sys/index.js";
 import { OUT_HEADER_BYTES } from "../wire/protocol.js";
+import { writeHeader } from "../wire/reply.js";
 
 /** As long as the kernel's READs. */
 const PIECE_BYTES = 1 << 20;
@@ -167,9 +168,7 @@ export function messageOf(
   lengthBytes: number,
 ): Buffer {
   const start = offset - OUT_HEADER_BYTES;
-  memory.writeUInt32LE(OUT_HEADER_BYTES + lengthBytes, start);
-  memory.writeInt32LE(0, start + 4);
-  memory.writeUInt32LE(uniqueLow, start + 8);
-  memory.writeUInt32LE(uniqueHigh, start + 12);
+  const view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+  writeHeader(view, start, uniqueLow, uniqueHigh, 0, lengthBytes);
   return memory.subarray(start, offset + lengthBytes);
 }
