@@ -3,7 +3,7 @@
 // gone builds anew: it is a cache.
 
 import { constants } from "node:fs";
-import { mkdir, open, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type ChainId, type DiffId, isDigest } from "../digest.js";
 import { EngineError } from "../errors.js";
@@ -11,6 +11,7 @@ import { hasCode } from "../node-errors.js";
 import { JsonFields, parseJson } from "../oci/index.js";
 import type { BlobStore } from "./blobs.js";
 import { replaceFile } from "./durable.js";
+import { namesIn } from "./names-in.js";
 
 /** What a step of a build made. */
 export interface CachedStep {
@@ -178,13 +179,4 @@ function parseLayer(fields: JsonFields, path: string): NonNullable<CachedStep["l
     throw new EngineError("DATA_LOSS", `Cannot read "${path}": it is not the record of a step`);
   }
   return { diffId: diffId as DiffId, chainId: chainId as ChainId, sizeBytes };
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
 }

@@ -22,6 +22,7 @@ export type { LayerFormat } from "./layer-format.js";
 export { type FinishedTree, type LayerInfo, type LayerRequest, LayerStore } from "./layers.js";
 export { type HeldLock, LockFile, type LockMode, type LockOptions } from "./lock-file.js";
 export type { MountState } from "./mount-state.js";
+export { namesIn } from "./names-in.js";
 export { PackedBlobs } from "./packed-blobs.js";
 export { type ReferenceEntry, ReferenceStore } from "./references.js";
 export { removeDirectory as removeStoreDirectory } from "./remove-directory.js";

@@ -17,6 +17,7 @@ import {
 } from "./check.js";
 import { neededUppers } from "./container-record.js";
 import type { HeldLock } from "./lock-file.js";
+import { namesIn } from "./names-in.js";
 import type { Store } from "./store.js";
 
 /** One thing that was removed. */
@@ -113,19 +114,15 @@ async function isUnwritten(store: Store, id: string): Promise<boolean> {
   return others.length === 0 && (await readdir(store.uppers.paths(upper).diff)).length === 0;
 }
 
+/** What is no directory, where one of ours would be, was put there by somebody: it counts as a file. */
 async function hasVolumeFiles(volumes: string): Promise<boolean> {
-  for (const name of await namesIn(volumes)) {
-    if ((await namesIn(join(volumes, name, "_data"))).length > 0) return true;
-  }
-  return false;
-}
-
-/** None where there is no such directory. */
-async function namesIn(directory: string): Promise<string[]> {
   try {
-    return await readdir(directory);
+    for (const name of await namesIn(volumes)) {
+      if ((await namesIn(join(volumes, name, "_data"))).length > 0) return true;
+    }
+    return false;
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
+    if (hasCode(error, "ENOTDIR")) return true;
     throw error;
   }
 }

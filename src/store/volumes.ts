@@ -2,11 +2,12 @@
 // volume.json; one without that was made by a start, and has no labels.
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, stat } from "node:fs/promises";
+import { mkdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asFsError, hasCode } from "../node-errors.js";
 import { JsonFields, type JsonObject, parseJson } from "../oci/index.js";
 import { replaceFile, syncDirectory } from "./durable.js";
+import { namesIn } from "./names-in.js";
 import { removeDirectory } from "./remove-directory.js";
 import { scratchPath } from "./scratch-name.js";
 
@@ -100,13 +101,7 @@ export class VolumeStore {
 
   /** By name. */
   async list(): Promise<Volume[]> {
-    let names: string[];
-    try {
-      names = await readdir(this.directory);
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return [];
-      throw error;
-    }
+    const names = await namesIn(this.directory);
     const found = await Promise.all(names.sort().map((name) => this.get(name)));
     return found.filter((one): one is Volume => one !== undefined);
   }

@@ -2,8 +2,13 @@
 
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { hasCode } from "../../node-errors.js";
-import { type ListedStep, neededBy, removeStoreDirectory, type Store } from "../../store/index.js";
+import {
+  type ListedStep,
+  namesIn,
+  neededBy,
+  removeStoreDirectory,
+  type Store,
+} from "../../store/index.js";
 import { parseTime } from "../filters.js";
 import { pruneFilters } from "../image-prune.js";
 import { sweepBuilds } from "./sweep.js";
@@ -41,7 +46,7 @@ export async function pruneBuilds(
   const steps = known.filter(({ key, usedAt }) => !kept.has(key) && usedAt <= limit);
   for (const { key } of steps) await store.buildCache.delete(key);
   const mounts =
-    request.all === true && until === undefined ? await foldersOf(store.buildCache.mounts) : [];
+    request.all === true && until === undefined ? await namesIn(store.buildCache.mounts) : [];
   let sizeBytes = 0;
   for (const name of mounts) {
     const directory = join(store.buildCache.mounts, name);
@@ -60,15 +65,6 @@ async function sharedSteps(store: Store, steps: readonly ListedStep[]): Promise<
   const keys = new Set(shared.map(({ key }) => key));
   const aliases = steps.filter(({ alias }) => alias !== undefined && keys.has(alias));
   return new Set([...keys, ...aliases.map(({ key }) => key)]);
-}
-
-async function foldersOf(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return [];
-    throw error;
-  }
 }
 
 /** What the files of a tree hold, names that are not UTF-8 left out. */
