@@ -14,6 +14,7 @@ import {
 } from "../path.js";
 import {
   close,
+  DEFAULT_ACL,
   Descriptor,
   fchmod,
   isDirectory,
@@ -60,7 +61,6 @@ export interface ApplyTreeOptions {
 
 const CREATE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 const HERE = bytesOf(".");
-const DEFAULT_ACL = bytesOf("system.posix_acl_default");
 
 /**
  * A tree that is being built below one directory. Paths are clean (memberPath), order is the

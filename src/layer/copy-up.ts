@@ -2,8 +2,9 @@
 // in the one order that keeps them all. Putting it in place is the upper's step.
 
 import { errno, FsError, isFsError } from "../errors.js";
-import { type ByteString, bufferOf, bytesOf, textOf } from "../path.js";
+import { type ByteString, bufferOf, textOf } from "../path.js";
 import {
+  ACCESS_ACL,
   close,
   copyData,
   FS_APPEND_FL,
@@ -58,7 +59,6 @@ export interface CopyUpTools {
 }
 
 const SPECIAL_BITS = 0o7000;
-const ACCESS_ACL = bytesOf("system.posix_acl_access");
 
 /**
  * Files up to this size get all their data at once and are partial only until those are on the

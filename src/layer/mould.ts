@@ -6,6 +6,7 @@ import {
   chmodAt,
   chownAt,
   close,
+  DEFAULT_ACL,
   getxattrAt,
   mkdirAt,
   O_DIRECTORY,
@@ -19,7 +20,6 @@ import {
 } from "../sys/index.js";
 import type { LayerNode } from "./layer.js";
 
-const DEFAULT_ACL = bytesOf("system.posix_acl_default");
 const INSIDE = bytesOf("new") as Name;
 const ITSELF = bytesOf("");
 

@@ -8,6 +8,7 @@ import {
   AT_FDCWD,
   chmodAt,
   close,
+  DEFAULT_ACL,
   Descriptor,
   flock,
   mkdirAt,
@@ -43,7 +44,6 @@ export const INTENTION = bytesOf("intention") as Name;
 /** How the upper is written, where that is not the usual way. */
 const FORM = bytesOf("strata.form") as Name;
 const FORM_BYTES = 100;
-const DEFAULT_ACL = bytesOf("system.posix_acl_default");
 const DIRECTORY = O_PATH | O_DIRECTORY | O_NOFOLLOW;
 
 /**

@@ -3,8 +3,8 @@
 
 import { errno, FsError } from "../errors.js";
 import type { AttrChange, NewInode } from "../layer/index.js";
-import { type ByteString, bytesOf } from "../path.js";
-import type { Stat } from "../sys/index.js";
+import type { ByteString } from "../path.js";
+import { ACCESS_ACL, DEFAULT_ACL, type Stat } from "../sys/index.js";
 import { IdMap, type IdMapOptions, mapAcl } from "./id-map.js";
 
 /** What differs; nothing where a field is absent. */
@@ -14,9 +14,6 @@ export interface ViewOptions {
   /** No file has POSIX ACLs, and none can be set (EOPNOTSUPP). */
   readonly hideAcls?: boolean;
 }
-
-const ACCESS_ACL = bytesOf("system.posix_acl_access");
-const DEFAULT_ACL = bytesOf("system.posix_acl_default");
 
 function isAcl(name: ByteString): boolean {
   return name === ACCESS_ACL || name === DEFAULT_ACL;

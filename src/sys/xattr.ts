@@ -23,6 +23,10 @@ export const XATTR_CREATE = 1;
 /** ENODATA when the attribute is not there. */
 export const XATTR_REPLACE = 2;
 
+/** POSIX ACLs (acl(5)): what an inode allows, and what is made in a directory begins with. */
+export const ACCESS_ACL = bytesOf("system.posix_acl_access");
+export const DEFAULT_ACL = bytesOf("system.posix_acl_default");
+
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX, linux/limits.h: nothing is ever longer. */
 const MAX_BYTES = 65536;
 /** Asked for first: the kernel clears as much memory as one asks for, before each call. */

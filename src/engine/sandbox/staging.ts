@@ -15,6 +15,7 @@ import {
 } from "../../path.js";
 import {
   copyData,
+  DEFAULT_ACL,
   Descriptor,
   ftruncate,
   isDirectory,
@@ -67,9 +68,8 @@ export function stage(host: HostDirectory, plan: Plan, name: Name): Staged {
   try {
     using directory = new Descriptor(openAt(host.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     // A default ACL, which new files would inherit.
-    for (const xattr of listxattrAt(directory.fd, ITSELF)) {
-      if (xattr.startsWith("system.posix_acl_default")) removexattrAt(directory.fd, ITSELF, xattr);
-    }
+    const xattrs = listxattrAt(directory.fd, ITSELF);
+    if (xattrs.includes(DEFAULT_ACL)) removexattrAt(directory.fd, ITSELF, DEFAULT_ACL);
     const staging = new Staging(host, directory.fd);
     const steps = staging.stepsOf(plan);
     syncfs(directory.fd);
