@@ -6,7 +6,7 @@
 // the variable comes by another name, and is put right for whoever is to have it (`run -e`).
 "use strict";
 
-const { readFileSync } = require("node:fs");
+const { existsSync, readFileSync } = require("node:fs");
 const { Script } = require("node:vm");
 
 const { STRATA_EXTRA_CA_CERTS: extraCertificates } = process.env;
@@ -16,12 +16,9 @@ if (extraCertificates !== undefined) {
   else process.env.NODE_EXTRA_CA_CERTS = extraCertificates;
 }
 
-const name = __filename.slice(0, -".js".length);
-const filename = `${name}.bundle.js`;
-
-function compiled() {
+function compiled(base) {
   try {
-    return readFileSync(`${name}.cache`);
+    return readFileSync(`${base}.cache`);
   } catch (error) {
     if (error.code === "ENOENT") return undefined;
     throw error;
@@ -59,7 +56,15 @@ function lazily(one) {
   );
 }
 
-// It is ASCII alone.
-const source = readFileSync(filename).latin1Slice();
-const script = new Script(source, { filename, cachedData: compiled() });
-script.runInThisContext()(lazily, module, filename);
+function run(base) {
+  const filename = `${base}.bundle.js`;
+  // It is ASCII alone.
+  const source = readFileSync(filename).latin1Slice();
+  const script = new Script(source, { filename, cachedData: compiled(base) });
+  script.runInThisContext()(lazily, module, filename);
+}
+
+const name = __filename.slice(0, -".js".length);
+// What an ordinary user's command may have to do before anything else (src/cli/first.ts).
+if (process.geteuid?.() !== 0 && existsSync(`${name}-first.bundle.js`)) run(`${name}-first`);
+run(name);

@@ -6,6 +6,7 @@
  */
 export const PROGRAMS = {
   strata: "cli/main.js",
+  "strata-first": "cli/first.js",
   "strata-overlay": "cli/overlay/main.js",
   "mount-process": "fuse/mount/mount-process.js",
   monitor: "engine/container/monitor-process.js",

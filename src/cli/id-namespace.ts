@@ -4,18 +4,9 @@
 import type { Command } from "commander";
 import { placeForContainer } from "../engine/index.js";
 import { enterIdNamespace, leaveHolder, mayEnterIdNamespace } from "../sys/index.js";
+import { isPlain, wantsNewNamespace } from "./namespace-words.js";
 import { type GlobalOptions, note, openStore } from "./session.js";
 
-/** They run programs. */
-const RUNNERS = ["run", "create", "start", "build"];
-/** They unpack layers, or look at all. */
-const UNPACKERS = ["pull", "load", "import", "check"];
-/** As these of a group: volumes have files of other ids. */
-const OF_GROUPS: Readonly<Record<string, readonly string[]>> = {
-  volume: ["prune"],
-  container: ["prune"],
-  system: ["df", "prune"],
-};
 /** They look into one container, or change it; which word names it. */
 const VISITORS: Readonly<Record<string, (words: readonly string[]) => string | undefined>> = {
   exec: ([name]) => name,
@@ -27,9 +18,6 @@ const VISITORS: Readonly<Record<string, (words: readonly string[]) => string | u
   cp: (words) =>
     words.map((word) => /^([^/:]+):/.exec(word)?.[1]).find((name) => name !== undefined),
 };
-/** The words before a command that don't change what it is. */
-const PLAIN_GROUPS = ["strata", "container", "image"];
-
 /** To be called before a command's action. Does not return where it begins anew. */
 export async function enterNamespaceFor(command: Command): Promise<void> {
   leaveHolder();
@@ -53,12 +41,9 @@ type Wanted =
   | { readonly kind: "container's"; readonly container: string };
 
 function wantedBy(command: Command): Wanted | undefined {
-  const verb = command.name();
-  const group = command.parent?.name() ?? "";
-  if (OF_GROUPS[group]?.includes(verb) === true) return { kind: "new", runs: false };
-  if (!PLAIN_GROUPS.includes(group)) return undefined;
-  if (RUNNERS.includes(verb)) return { kind: "new", runs: true };
-  if (UNPACKERS.includes(verb)) return { kind: "new", runs: false };
-  const container = VISITORS[verb]?.(command.args);
+  const words = { group: command.parent?.name() ?? "", verb: command.name() };
+  const wanted = wantsNewNamespace(words);
+  if (wanted !== false) return { kind: "new", runs: wanted === "runs" };
+  const container = isPlain(words) ? VISITORS[words.verb]?.(command.args) : undefined;
   return container === undefined ? undefined : { kind: "container's", container };
 }

@@ -1,13 +1,24 @@
 // One exchange over HTTP: a request sent, the head of its answer, the body as a stream. Connections
 // are kept; proxies, certificates and stalls are dealt with here, redirects and retries are not.
 
-import * as http from "node:http";
-import * as https from "node:https";
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  Agent as PlainAgent,
+  request as requestPlainly,
+} from "node:http";
+import {
+  type AgentOptions,
+  type RequestOptions,
+  request as requestSecurely,
+  Agent as SecureAgent,
+} from "node:https";
 import { pipeline, Readable } from "node:stream";
 import { certificatesFor } from "./certificates.js";
 import { type ConnectionOptions, type Patience, patienceOf } from "./options.js";
-import { proxyFor, proxyHeaders, TunnelAgent } from "./proxy.js";
+import { proxyFor, proxyHeaders } from "./proxy.js";
 import { asTransferError, TransferError } from "./transfer-error.js";
+import type { TunnelAgent } from "./tunnel-agent.js";
 
 /** Bytes that can be sent again: `open` begins anew each time. */
 export interface BodySource {
@@ -30,10 +41,10 @@ const SMALL_BODY_BYTES = 64 * 1024;
 export class HttpResponse {
   readonly url: URL;
   readonly status: number;
-  readonly #message: http.IncomingMessage;
-  readonly #request: http.ClientRequest;
+  readonly #message: IncomingMessage;
+  readonly #request: ClientRequest;
 
-  constructor(url: URL, message: http.IncomingMessage, request: http.ClientRequest) {
+  constructor(url: URL, message: IncomingMessage, request: ClientRequest) {
     this.url = url;
     this.status = message.statusCode ?? 0;
     this.#message = message;
@@ -93,9 +104,9 @@ export class HttpResponse {
 export class HttpClient implements Disposable {
   readonly patience: Patience;
   readonly #environment: Readonly<Record<string, string | undefined>>;
-  readonly #plain: http.Agent;
-  readonly #secure: https.Agent;
-  readonly #tlsOptions: https.AgentOptions;
+  readonly #plain: PlainAgent;
+  readonly #secure: SecureAgent;
+  readonly #tlsOptions: AgentOptions;
   readonly #tunnels = new Map<string, TunnelAgent>();
   #closed = false;
 
@@ -108,8 +119,8 @@ export class HttpClient implements Disposable {
       ...certificatesFor(host, options),
       rejectUnauthorized: options.tlsVerify !== false,
     };
-    this.#plain = new http.Agent({ keepAlive: true });
-    this.#secure = new https.Agent(this.#tlsOptions);
+    this.#plain = new PlainAgent({ keepAlive: true });
+    this.#secure = new SecureAgent(this.#tlsOptions);
   }
 
   /** Lets go of all connections. */
@@ -122,9 +133,9 @@ export class HttpClient implements Disposable {
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { body } = request;
     this.#expectOpen();
-    const sent = this.#open(request);
+    const sent = await this.#open(request);
     try {
-      const message = await new Promise<http.IncomingMessage>((resolve, reject) => {
+      const message = await new Promise<IncomingMessage>((resolve, reject) => {
         sent.on("response", resolve);
         sent.on("error", reject);
         if (body === undefined || body instanceof Uint8Array) {
@@ -151,11 +162,11 @@ export class HttpClient implements Disposable {
     if (this.#closed) throw new TransferError("broken", "the transfer was ended");
   }
 
-  #open(request: HttpRequest): http.ClientRequest {
+  async #open(request: HttpRequest): Promise<ClientRequest> {
     const { method, url, body } = request;
     const proxy = proxyFor(url, this.#environment);
     const secure = url.protocol === "https:";
-    const options: https.RequestOptions = {
+    const options: RequestOptions = {
       method,
       headers: {
         "accept-encoding": "identity",
@@ -166,8 +177,8 @@ export class HttpClient implements Disposable {
     };
     const sent =
       proxy === undefined || secure
-        ? (secure ? https : http).request(url, { ...options, agent: this.#agentFor(secure, proxy) })
-        : (proxy.protocol === "https:" ? https : http).request(proxy, {
+        ? requestOf(secure)(url, { ...options, agent: await this.#agentFor(secure, proxy) })
+        : requestOf(proxy.protocol === "https:")(proxy, {
             ...options,
             path: url.href,
             headers: { ...options.headers, host: url.host, ...proxyHeaders(proxy) },
@@ -178,9 +189,9 @@ export class HttpClient implements Disposable {
   }
 
   /** A connection on which nothing moves is given up, unless it is we who do not read. */
-  #watch(sent: http.ClientRequest): void {
-    let message: http.IncomingMessage | undefined;
-    sent.on("response", (response: http.IncomingMessage) => {
+  #watch(sent: ClientRequest): void {
+    let message: IncomingMessage | undefined;
+    sent.on("response", (response: IncomingMessage) => {
       message = response;
     });
     const { stallMs, answerMs } = this.patience;
@@ -203,15 +214,20 @@ export class HttpClient implements Disposable {
     });
   }
 
-  #agentFor(secure: boolean, proxy: URL | undefined): http.Agent {
+  async #agentFor(secure: boolean, proxy: URL | undefined): Promise<PlainAgent> {
     if (!secure) return this.#plain;
     if (proxy === undefined) return this.#secure;
+    const { TunnelAgent } = await import("./tunnel-agent.js");
     const known = this.#tunnels.get(proxy.href);
     if (known !== undefined) return known;
     const tunnel = new TunnelAgent(proxy, this.patience.stallMs, this.#tlsOptions);
     this.#tunnels.set(proxy.href, tunnel);
     return tunnel;
   }
+}
+
+function requestOf(secure: boolean): typeof requestPlainly {
+  return secure ? requestSecurely : requestPlainly;
 }
 
 function lengthHeader(body: HttpRequest["body"]): Record<string, string> {

@@ -1,14 +1,8 @@
-// Which proxy a request goes through, as curl and Go read it from the environment, and the tunnel
-// that https takes through it.
+// Which proxy a request goes through, as curl and Go read it from the environment.
 // https://pkg.go.dev/golang.org/x/net/http/httpproxy
 
-import * as http from "node:http";
-import * as https from "node:https";
 import { BlockList, isIP } from "node:net";
-import type { Duplex } from "node:stream";
-import * as tls from "node:tls";
 import { EngineError } from "../errors.js";
-import { TransferError } from "./transfer-error.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -71,50 +65,4 @@ export function proxyHeaders(proxy: URL): Record<string, string> {
   if (proxy.username === "") return {};
   const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
   return { "proxy-authorization": `Basic ${Buffer.from(user).toString("base64")}` };
-}
-
-/** An agent whose connections are TLS through CONNECT. */
-export class TunnelAgent extends https.Agent {
-  readonly #proxy: URL;
-  readonly #stallMs: number;
-
-  constructor(proxy: URL, stallMs: number, options: https.AgentOptions) {
-    super(options);
-    this.#proxy = proxy;
-    this.#stallMs = stallMs;
-  }
-
-  override createConnection(
-    options: https.RequestOptions & tls.ConnectionOptions,
-    callback?: (error: Error | null, stream: Duplex) => void,
-  ): undefined {
-    const done = callback as (error: Error | null, stream?: Duplex) => void;
-    const proxy = this.#proxy;
-    const target = `${options.host ?? ""}:${options.port ?? 443}`;
-    const connect = (proxy.protocol === "https:" ? https : http).request({
-      method: "CONNECT",
-      hostname: proxy.hostname.replace(/^\[|\]$/g, ""),
-      port: proxy.port,
-      path: target,
-      headers: { host: target, ...proxyHeaders(proxy) },
-      agent: false,
-      timeout: this.#stallMs,
-    });
-    connect.on("timeout", () => {
-      connect.destroy(new TransferError("stalled", "the proxy does not answer"));
-    });
-    connect.on("error", (error) => done(error));
-    connect.on("connect", (response, socket) => {
-      if (response.statusCode !== 200) {
-        socket.destroy();
-        const state = `the proxy "${proxy.host}" answers ${response.statusCode}`;
-        done(new TransferError("name", state));
-        return;
-      }
-      socket.setTimeout(0);
-      done(null, tls.connect({ ...options, socket, host: undefined, path: undefined }));
-    });
-    connect.end();
-    return undefined;
-  }
 }

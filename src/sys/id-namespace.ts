@@ -9,7 +9,7 @@ import { CAP_SYS_ADMIN, hasCapability, isRoot, USERS_ROOT_VARIABLE } from "./cre
 import { checked, libc } from "./libc.js";
 import { setInheritable } from "./open.js";
 import { onPath } from "./programs.js";
-import { type IdMapping, subordinateMappings } from "./subordinate-ids.js";
+import { type IdMappings, subordinateMappings } from "./subordinate-ids.js";
 
 /** The write end of the pipe that keeps a namespace's first process; gone when the command has begun. */
 const HOLDER_VARIABLE = "STRATA_NAMESPACE_HOLDER";
@@ -85,10 +85,7 @@ function makeNamespaces(): Holder | undefined {
   closeSync(output.writeEnd);
   const { pid } = child;
   const isMade =
-    pid !== undefined &&
-    echoes(input.writeEnd, output.readEnd) &&
-    giveIds("newuidmap", pid, mappings.users) &&
-    giveIds("newgidmap", pid, mappings.groups);
+    pid !== undefined && echoes(input.writeEnd, output.readEnd) && giveIds(pid, mappings);
   closeSync(output.readEnd);
   if (isMade) return { pid, keptBy: input.writeEnd };
   closeSync(input.writeEnd);
@@ -106,9 +103,15 @@ function echoes(to: number, from: number): boolean {
   return readSync(from, Buffer.alloc(1)) === 1;
 }
 
-function giveIds(program: string, pid: number, mappings: readonly IdMapping[]): boolean {
-  const words = mappings.flatMap(({ inside, outside, count }) => [inside, outside, count]);
-  return spawnSync(program, [pid, ...words].map(String), { stdio: "ignore" }).status === 0;
+/** Users and groups at the same time. */
+const GIVE_BOTH = 'newuidmap "$0" $1 & newgidmap "$0" $2; groups=$?; wait $! && exit $groups';
+
+function giveIds(pid: number, { users, groups }: IdMappings): boolean {
+  const words = [users, groups].map((mappings) =>
+    mappings.map(({ inside, outside, count }) => `${inside} ${outside} ${count}`).join(" "),
+  );
+  const { status } = spawnSync("sh", ["-c", GIVE_BOTH, String(pid), ...words], { stdio: "ignore" });
+  return status === 0;
 }
 
 function enterWords(pid: number): readonly string[] {
@@ -120,6 +123,7 @@ const GO_BACK = 'cd -- "$0" 2>/dev/null; exec "$@"';
 
 function beginIn(pid: number): never {
   process.env[USERS_ROOT_VARIABLE] = "1";
+  hideCertificates();
   const [, ...own] = process.argv;
   const words = [
     ...enterWords(pid),
@@ -130,4 +134,12 @@ function beginIn(pid: number): never {
   for (const fd of [0, 1, 2]) setInheritable(fd, true);
   checked(execvp("nsenter", [...words, null]), "execvp");
   throw new Error("unreachable");
+}
+
+/** As the first line of scripts/program.cjs does. */
+function hideCertificates(): void {
+  const certificates = process.env["NODE_EXTRA_CA_CERTS"];
+  if (certificates === undefined) return;
+  process.env["STRATA_EXTRA_CA_CERTS"] = certificates;
+  process.env["NODE_EXTRA_CA_CERTS"] = "";
 }
