@@ -16,6 +16,7 @@ export {
   commit,
   commitDirectory,
 } from "./commit.js";
+export { withConfiguredFilters } from "./configured-filters.js";
 export {
   type AttachedContainer,
   type AttachRequest,

@@ -33,6 +33,11 @@ export class DockerConfig {
     return found === "" ? undefined : found;
   }
 
+  /** A list of texts; none by default. Throws EngineError DATA_LOSS for anything else. */
+  texts(name: string): readonly string[] {
+    return new JsonFields(this.#raw, this.path).strings(name);
+  }
+
   /** The keys of auths, as they are written. */
   servers(): string[] {
     return Object.keys(this.#auths());

@@ -1,6 +1,6 @@
 // What the lists and inspect have for templates and scripts: docker's names (docker/cli, cli/command/formatter).
 
-import { deepStrictEqual, equal, match, ok } from "node:assert/strict";
+import { deepStrictEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -174,6 +174,41 @@ test("inspect: when an image was tagged here, and where its tree would be", {
   );
 });
 
+/** What docker's config.json filters prune commands by; nothing of the place is removed. */
+async function configuredPrunes(place: Workplace): Promise<void> {
+  const env = { DOCKER_CONFIG: place.directory("docker") };
+  const path = join(env.DOCKER_CONFIG, "config.json");
+  const input = Buffer.from("n\n");
+  writeFileSync(path, JSON.stringify({ pruneFilters: ["until=1h", "label!=kept"] }));
+  const asked = await place.tryStrata(["system", "prune", "--filter", "label=kept"], {
+    env,
+    input,
+  });
+  match(asked.stdout, /will be filtered with:\n {2}- label=kept\n {2}- until=1h\n\nAre/);
+  for (const words of ["system prune", "container prune", "image prune -a", "build prune"]) {
+    const pruned = await place.tryStrata([...words.split(" "), "-f"], { env });
+    equal(pruned.stdout, "Total reclaimed space: 0B\n", `${words}: ${pruned.stderr}`);
+  }
+  const volumes = await place.tryStrata(["system", "prune", "-f", "--volumes"], { env });
+  match(volumes.stderr, /"until" filter is not supported with "--volumes"/);
+
+  await place.strata("volume", "create", "--label", "kept", "db");
+  writeFileSync(path, JSON.stringify({ pruneFilters: ["label!=kept"] }));
+  const kept = await place.tryStrata(["volume", "prune", "-af"], { env });
+  equal(kept.stdout, "Total reclaimed space: 0B\n");
+  writeFileSync(path, "{");
+  const broken = await place.tryStrata(["volume", "prune", "-af"], { env });
+  notEqual(broken.status, 0);
+  match(broken.stderr, /config\.json/);
+  equal(await place.strata("volume", "ls", "-q"), "db");
+  // What is given counts more than its opposite.
+  writeFileSync(path, JSON.stringify({ pruneFilters: ["label!=kept"] }));
+  const pruned = await place.tryStrata(["volume", "prune", "-af", "--filter", "label=kept"], {
+    env,
+  });
+  match(pruned.stdout, /^Deleted Volumes:\ndb\n/);
+}
+
 test("system prune: asks as docker, keeps the steps of images, without them and with -a forgets all", {
   timeout: 120_000,
 }, async () => {
@@ -190,6 +225,7 @@ test("system prune: asks as docker, keeps the steps of images, without them and 
   );
   equal(asked.stderr, "Error: system prune has been cancelled\n");
   await place.strata("system", "prune", "-f", "--filter", "until=1h");
+  await configuredPrunes(place);
   const before = await steps();
   match(before, /Containers 1\n(.*\n)*Build Cache [1-9]/);
   const kept = await place.strata("system", "prune", "-f");

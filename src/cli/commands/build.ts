@@ -8,6 +8,7 @@ import {
   type BuildSecret,
   build,
   pruneBuilds,
+  withConfiguredFilters,
 } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
 import { buildLines, type ProgressForm } from "../build-lines.js";
@@ -241,6 +242,7 @@ Examples:
       const store = await openStore(program.optsWithGlobals<GlobalOptions>());
       const { steps, mounts, sizeBytes } = await pruneBuilds(store, {
         all: options.all === true,
+        filters: await withConfiguredFilters(),
       });
       for (const { key, description } of steps) printLine(`${key.slice(0, 12)} ${description}`);
       if (mounts > 0) printLine(`${mounts} cache mounts`);

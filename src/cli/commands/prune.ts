@@ -11,6 +11,7 @@ import {
   type PrunedVolumes,
   pruneBuilds,
   volumePrune,
+  withConfiguredFilters,
 } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
 import { confirm } from "../confirm.js";
@@ -32,7 +33,8 @@ function withPruneOptions(command: Command): Command {
       "--filter <condition>",
       "until=TIME (older than it), label=KEY[=VALUE], label!=KEY[=VALUE] (repeatable)",
       collect,
-    );
+    )
+    .addHelpText("after", "\nFilters in docker's config.json (pruneFilters) hold as well.");
 }
 
 const SURE = "Are you sure you want to continue?";
@@ -52,12 +54,13 @@ Examples:
   strata image prune -a --filter until=240h`,
     )
     .action(async (flags: PruneFlags) => {
+      const request = await requestOf(flags);
       const what = flags.all === true ? `all ${UNUSED_IMAGES}` : "all dangling images";
       if (flags.force !== true) {
         await confirm(`WARNING! This will remove ${what}.\n${SURE}`, "image prune");
       }
       const store = await openStore(image.optsWithGlobals<GlobalOptions>());
-      const pruned = await imagePrune(store, requestOf(flags));
+      const pruned = await imagePrune(store, request);
       printImages(pruned);
       printTotal(pruned.sizeBytes);
     });
@@ -71,6 +74,7 @@ export function addContainerPrune(container: Command): void {
     .command("prune")
     .description("remove all containers that are not in use, with what was written in them");
   withPruneOptions(command).action(async (flags: PruneFlags) => {
+    const request = await requestOf(flags);
     if (flags.force !== true) {
       await confirm(
         `WARNING! This will remove all stopped containers.\n${SURE}`,
@@ -78,7 +82,7 @@ export function addContainerPrune(container: Command): void {
       );
     }
     const store = await openStore(container.optsWithGlobals<GlobalOptions>());
-    const pruned = await containerPrune(store, requestOf(flags));
+    const pruned = await containerPrune(store, request);
     printContainers(pruned);
     printTotal(pruned.sizeBytes);
   });
@@ -95,32 +99,32 @@ export function addSystemPrune(system: Command): void {
     )
     .option("--volumes", "volumes that no container uses, too: those without a name of their own");
   withPruneOptions(command).action(async (flags: PruneFlags) => {
-    refuseUntil(flags);
-    if (flags.force !== true) await confirm(systemWarning(flags), "system prune");
+    const request = await requestOf(flags);
+    const { filters } = request;
+    refuseUntil(flags, filters);
+    if (flags.force !== true) await confirm(systemWarning(flags, filters), "system prune");
     const store = await openStore(system.optsWithGlobals<GlobalOptions>());
-    const containers = await containerPrune(store, requestOf(flags));
+    const containers = await containerPrune(store, request);
     printContainers(containers);
     // Also with --all: volumes with a name are somebody's.
     const volumes =
-      flags.volumes === true
-        ? await volumePrune(store, { filters: flags.filter ?? [] })
-        : { names: [], sizeBytes: 0 };
+      flags.volumes === true ? await volumePrune(store, { filters }) : { names: [], sizeBytes: 0 };
     printVolumes(volumes);
-    const images = await imagePrune(store, requestOf(flags));
+    const images = await imagePrune(store, request);
     printImages(images);
-    const builds = await pruneBuilds(store, requestOf(flags));
+    const builds = await pruneBuilds(store, request);
     printBuilds(builds);
     printTotal(containers.sizeBytes + volumes.sizeBytes + images.sizeBytes + builds.sizeBytes);
   });
 }
 
 /** A volume has no time that this could mean. */
-function refuseUntil({ volumes, filter = [] }: PruneFlags): void {
-  if (volumes !== true || !filter.some((text) => text.startsWith("until="))) return;
+function refuseUntil({ volumes }: PruneFlags, filters: readonly string[]): void {
+  if (volumes !== true || !filters.some((text) => text.startsWith("until="))) return;
   throw new EngineError("INVALID_ARGUMENT", 'The "until" filter is not supported with "--volumes"');
 }
 
-function systemWarning({ all, volumes, filter = [] }: PruneFlags): string {
+function systemWarning({ all, volumes }: PruneFlags, filters: readonly string[]): string {
   const lines = [
     "all stopped containers",
     ...(volumes === true ? ["all anonymous volumes not used by at least one container"] : []),
@@ -128,15 +132,21 @@ function systemWarning({ all, volumes, filter = [] }: PruneFlags): string {
     all === true ? "all build cache" : "unused build cache",
   ];
   const items = (texts: readonly string[]) => texts.map((text) => `  - ${text}\n`).join("");
-  const filters =
-    filter.length === 0
+  const filtered =
+    filters.length === 0
       ? ""
-      : `\n  Items to be pruned will be filtered with:\n${items([...filter].sort())}`;
-  return `WARNING! This will remove:\n${items(lines)}${filters}\n${SURE}`;
+      : `\n  Items to be pruned will be filtered with:\n${items([...filters].sort())}`;
+  return `WARNING! This will remove:\n${items(lines)}${filtered}\n${SURE}`;
 }
 
-function requestOf({ all, filter }: PruneFlags): { all: boolean; filters: readonly string[] } {
-  return { all: all === true, filters: filter ?? [] };
+interface PruneRequest {
+  readonly all: boolean;
+  readonly filters: readonly string[];
+}
+
+/** A config that can't be read is an error here: without its filters more would be removed. */
+async function requestOf({ all, filter }: PruneFlags): Promise<PruneRequest> {
+  return { all: all === true, filters: await withConfiguredFilters(filter) };
 }
 
 /** An empty line follows, as docker prints it. */

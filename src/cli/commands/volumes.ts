@@ -7,6 +7,7 @@ import {
   removeVolume,
   type VolumeLine,
   volumePrune,
+  withConfiguredFilters,
 } from "../../engine/index.js";
 import { confirm } from "../confirm.js";
 import { forEachObject } from "../each.js";
@@ -138,6 +139,7 @@ function addPrune(volume: Command): void {
     .option("--filter <condition>", "label=KEY[=VALUE], label!=KEY[=VALUE] (repeatable)", collect)
     .addHelpText("after", "\nExamples:\n  strata volume prune -a --filter label=app=shop")
     .action(async ({ all, force, filter }: PruneFlags) => {
+      const filters = await withConfiguredFilters(filter);
       if (force !== true) {
         const which = all === true ? "all local volumes" : "anonymous local volumes";
         await confirm(
@@ -146,7 +148,7 @@ function addPrune(volume: Command): void {
         );
       }
       const store = await openStore(volume.optsWithGlobals<GlobalOptions>());
-      const pruned = await volumePrune(store, { all: all === true, filters: filter ?? [] });
+      const pruned = await volumePrune(store, { all: all === true, filters });
       printVolumes(pruned);
       printLine(`Total reclaimed space: ${humanSize(pruned.sizeBytes, 4)}`);
     });
