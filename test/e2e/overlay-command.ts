@@ -92,7 +92,7 @@ export async function withUnion<T>(
   }
 }
 
-/** Waits until nobody serves the target any more. */
+/** Waits until nobody serves the target any more: it must have been mounted by its whole path, which is looked for. */
 export async function goneFrom(target: string): Promise<void> {
   for (let waited = 0; processesOf(target).length > 0; waited += GONE_POLL_MS) {
     if (waited > GONE_TIMEOUT_MS) throw new Error(`${target} is unmounted, and still served`);

@@ -34,7 +34,7 @@ const LIST = `list() { ( cd m; find . ! -type d -printf '%p %y %m %U:%G %s %T@ %
   -o -printf '%p %y %m %U:%G %T@\\n' | sort; find . -type f | sort | xargs sha256sum
   getfattr -Rhd -m '^user' . ) }`;
 
-const OURS = `'${STRATA_OVERLAY}' -o lowerdir=base,upperdir=up,workdir=work,userxattr m`;
+const OURS = `'${STRATA_OVERLAY}' -o lowerdir=base,upperdir=up,workdir=work,userxattr "$PWD/m"`;
 const KERNELS = "mount -t overlay overlay -o lowerdir=base,upperdir=up,workdir=work2,userxattr m";
 /** The mount is gone when its upper can be locked. */
 const END = "umount m; until flock -n up true; do sleep 0.05; done";

@@ -53,7 +53,7 @@ test("strata-overlay: allow_root lets root and the owner in, allow_other all, wi
       `for act in 'cat m/x' 'stat m/x' 'ls m'; do
          if ${who} $act >seen 2>&1; then echo -n 'yes '; else echo -n 'no '; fi; done`;
     const once = (option: string): string =>
-      `${USER} '${STRATA_OVERLAY}' -o '${LAYERS}${option}' m
+      `${USER} '${STRATA_OVERLAY}' -o '${LAYERS}${option}' "$PWD/m"
        ${look(USER)}; ${look("env")}; ${look(STRANGER)}; ${look("env")}; echo; umount m
        until flock -n up true; do sleep 0.05; done`;
     const seen = await apart(
@@ -85,7 +85,7 @@ test("strata-overlay: xattr_permissions=1 keeps its records in security.*, and f
     const written = await shell(
       `mkdir a/d; touch a/d/x a/plain; setfattr -n ${record} -v 0:0:755 a
        setfattr -n ${record} -v 3:4:711 a/d; setfattr -n ${record} -v 7:8:4711 a/d/x
-       '${STRATA_OVERLAY}' -o ${LAYERS},xattr_permissions=1 m; trap 'umount m' EXIT
+       '${STRATA_OVERLAY}' -o ${LAYERS},xattr_permissions=1 '${target}'; trap 'umount m' EXIT
        (${look.replace("d/new ", "")}; chmod 4750 d/x; chown 9:10 d; touch d/new; chown 11:12 d/new plain)
        (${look})`,
     );
@@ -99,7 +99,7 @@ test("strata-overlay: xattr_permissions=1 keeps its records in security.*, and f
     );
     match(await shell(`getfattr --only-values -n ${record} up/d/x`), /^7:8:0?4750/);
     const read = await shell(
-      `fuse-overlayfs -o ${LAYERS},xattr_permissions=1 m 2>&1 | grep -v lazytime || true
+      `fuse-overlayfs -o ${LAYERS},xattr_permissions=1 '${target}' 2>&1 | grep -v lazytime || true
        trap 'umount m' EXIT; (${look})`,
     );
     strictEqual(read, after.join("\n"));
@@ -115,7 +115,7 @@ test("strata-overlay: fsname, subtype, flags; unknown options without a word, bu
     const target = join(directory, "m");
     const generic = "rw,lazytime,remount,no_such_option,other=1,max_idle_threads=4,xino=on,,";
     const words = `fsname=some\\,name,subtype=other,nodev,nosuid,noexec,noatime,${generic}`;
-    const said = await tryRun(STRATA_OVERLAY, ["source", "m", "-o", `${words}${LAYERS},`], {
+    const said = await tryRun(STRATA_OVERLAY, ["source", target, "-o", `${words}${LAYERS},`], {
       cwd: directory,
     });
     try {
@@ -183,7 +183,7 @@ test("strata-overlay: volatile and fsync=0 bring nothing to the disk, and leave 
       strictEqual(existsSync(join(directory, "work/work/incompat")), false);
       const look = "ls m; cat m/low; stat -c %s m/moved; umount m";
       const mounts = [
-        `'${STRATA_OVERLAY}' -o ${LAYERS}${option} m`,
+        `'${STRATA_OVERLAY}' -o ${LAYERS}${option} "$PWD/m"`,
         `mount -t overlay o -o ${LAYERS} m`,
       ];
       for (const mount of mounts) {
@@ -208,7 +208,7 @@ test("strata-overlay: timeout says how long names and attributes of the layers a
     await withLayers(NAMES, async (directory) => {
       const target = join(directory, "m");
       await run("sh", ["-ec", "echo 1 >a/x; chmod 600 a/x"], { cwd: directory });
-      await run(STRATA_OVERLAY, ["-o", `${LAYERS}${option}`, "m"], { cwd: directory });
+      await run(STRATA_OVERLAY, ["-o", `${LAYERS}${option}`, target], { cwd: directory });
       try {
         // It is open all the time: the kernel can't forget it for lack of memory.
         const mode = "stat -c %a m/x";

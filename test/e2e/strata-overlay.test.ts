@@ -304,7 +304,7 @@ test("strata-overlay: an ordinary user mounts by fusermount3", {
       "echo hi >a/x; mknod fuse c 10 229; chmod 666 fuse; chown -R 1000:1000 .",
     );
     const work = `
-      '${STRATA_OVERLAY}' -o ${LAYERS},noexec m; cat m/x; rm m/x; touch m/new; ls m
+      '${STRATA_OVERLAY}' -o ${LAYERS},noexec $PWD/m; cat m/x; rm m/x; touch m/new; ls m
       findmnt -no OPTIONS m | cut -d, -f1-4; fusermount3 -u m; stat -c %t,%T,%u up/x`;
     const whole = `mount --bind fuse /dev/fuse; exec ${user.join(" ")} sh -ec "${work}"`;
     const inside = ["-m", "--propagation", "private", "sh", "-ec", whole];
