@@ -4,10 +4,10 @@ import { Socket } from "node:net";
 import { EngineError } from "../../errors.js";
 import { type Frame, FrameConnection, payloadOf } from "../../runtime/monitor/frames.js";
 import { readContainerState } from "../../store/container-state.js";
+import { STARTER_FD } from "./launch.js";
 import { Monitor } from "./monitor.js";
 import type { FailedReport, MonitorJob } from "./monitor-job.js";
 
-const STARTER_FD = 3;
 const LAST_WORDS_MS = 5000;
 
 /** Until there is a monitor to hear them. */

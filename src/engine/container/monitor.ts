@@ -8,7 +8,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EngineError } from "../../errors.js";
-import { type MountedProcess, mountInProcess, unmount } from "../../fuse/mount/mount-in-process.js";
+import { type MountedProcess, unmount } from "../../fuse/mount/mount-in-process.js";
 import { type Cgroups, cgroupsOf, wasOutOfMemory } from "../../runtime/cgroup.js";
 import { type Frame, FrameConnection, payloadOf } from "../../runtime/monitor/frames.js";
 import { JsonLog } from "../../runtime/monitor/json-log.js";
@@ -29,6 +29,7 @@ import { becomeSubreaper, type WindowSize } from "../../sys/index.js";
 import { Clients } from "./clients.js";
 import { ATTACH_SOCKET, LOG_FILE } from "./file-names.js";
 import { fillVolume } from "./fill-volume.js";
+import { mountByOwnProcess } from "./launch.js";
 import type {
   Attachment,
   ExitedReport,
@@ -155,7 +156,7 @@ export class Monitor {
 
   async #mount(): Promise<void> {
     const { mount, tmp, home, volumes } = this.#job;
-    this.#mounted = await mountInProcess(mount);
+    this.#mounted = await mountByOwnProcess(mount);
     const { pid, target } = this.#mounted;
     void this.#mounted.ended.then(() => this.#lostMount());
     await writeMountState(tmp, home, { pid, target });

@@ -1,22 +1,18 @@
 // start: has a container's program run, under a monitor of its own.
 
-import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
-import { fileURLToPath } from "node:url";
 import { EngineError } from "../../errors.js";
-import { environmentWithoutCertificates, programFile } from "../../program-files.js";
 import { readContainerState } from "../../store/container-state.js";
 import type { Container, Store } from "../../store/index.js";
 import { readConfig } from "./config-file.js";
 import { placesOf } from "./file-names.js";
+import { STARTER_FD, startMonitor } from "./launch.js";
 import type { MonitorJob } from "./monitor-job.js";
 import { withPoints } from "./mount-points.js";
 import { prepareStart, type StartOptions } from "./prepare-start.js";
 import { stateOf } from "./present-state.js";
 import { MonitorSession } from "./session.js";
 
-const MONITOR_FILE = fileURLToPath(programFile("monitor"));
 const LOCK_WAIT_MS = 30_000;
 
 /** A container that runs, and the connection to it. */
@@ -92,23 +88,8 @@ async function refuseMounted(store: Store, container: Container): Promise<void> 
 
 /** The monitor goes on when this process ends. */
 async function launch(job: MonitorJob, container: Container): Promise<MonitorSession> {
-  const log = openSync(job.mount.logFile, "a", 0o600);
-  try {
-    const child = spawn(process.execPath, [MONITOR_FILE, job.home], {
-      detached: true,
-      cwd: "/",
-      env: environmentWithoutCertificates(),
-      stdio: ["ignore", log, log, "pipe"],
-    });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", reject);
-    });
-    child.unref();
-    return MonitorSession.begin(child.stdio[3] as unknown as Socket, job, container.name);
-  } finally {
-    closeSync(log);
-  }
+  const { stdio } = await startMonitor(job.home, job.mount);
+  return MonitorSession.begin(stdio[STARTER_FD] as unknown as Socket, job, container.name);
 }
 
 /** For verbs that speak with a running container. Throws EngineError NOT_FOUND. */

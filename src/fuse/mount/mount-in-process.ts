@@ -17,7 +17,8 @@ import { detach } from "./attach.js";
 import type { FuseDriver, MountJob, MountReport } from "./mount-job.js";
 import { findMount, type MountEntry, STRATA_MOUNT_TYPE } from "./mount-table.js";
 
-const PROCESS_FILE = fileURLToPath(programFile("mount-process"));
+/** Its one argument is the target. */
+export const PROCESS_FILE = fileURLToPath(programFile("mount-process"));
 const BUSY_RETRY_MS = 50;
 const BUSY_RETRIES = 20;
 const GONE_POLL_MS = 5;
@@ -70,30 +71,49 @@ export function startMountProcess(target: string, logFile: string): WaitingMount
     child.once("spawn", resolve);
     child.once("error", reject);
   });
-  const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
+  const ended = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
   const [, , , jobPipe, reportPipe] = child.stdio;
   return {
     async mount(job) {
       await started;
-      (jobPipe as Writable).end(JSON.stringify(job));
-      const line = await text(reportPipe as Readable);
-      const report = parseReport(line, job.logFile);
-      if ("error" in report) {
-        // Until then the upper is in use, and what was made for the mount can't be removed.
-        await exited;
-        throw new EngineError("UNAVAILABLE", `Cannot mount "${job.target}": ${report.error}`);
-      }
+      const pipes = { job: jobPipe as Writable, report: reportPipe as Readable };
+      const mounted = await mountBy({ pid: child.pid ?? 0, ended, ...pipes }, job);
       child.unref();
-      const { driver, notice } = report;
-      const mounted = { pid: child.pid ?? 0, target: job.target, driver, ended: exited };
-      return notice === undefined ? mounted : { ...mounted, notice };
+      return mounted;
     },
     async end() {
       await started;
       (jobPipe as Writable).end();
-      await exited;
+      await ended;
     },
   };
+}
+
+/** A mount process that has started, with `job` and `report` the other ends of its pipes. */
+export interface StartedMountProcess {
+  readonly pid: number;
+  readonly job: Writable;
+  readonly report: Readable;
+  readonly ended: Promise<void>;
+}
+
+/** Has it mount. As mountInProcess. */
+export async function mountBy(
+  { pid, ended, ...pipes }: StartedMountProcess,
+  job: MountJob,
+): Promise<MountedProcess> {
+  // Where it has ended, there is no report either.
+  pipes.job.on("error", () => undefined);
+  pipes.job.end(JSON.stringify(job));
+  const report = parseReport(await text(pipes.report), job.logFile);
+  if ("error" in report) {
+    // Until then the upper is in use, and what was made for the mount can't be removed.
+    await ended;
+    throw new EngineError("UNAVAILABLE", `Cannot mount "${job.target}": ${report.error}`);
+  }
+  const { driver, notice } = report;
+  const mounted = { pid, target: job.target, driver, ended };
+  return notice === undefined ? mounted : { ...mounted, notice };
 }
 
 function parseReport(line: string, logFile: string): MountReport {
