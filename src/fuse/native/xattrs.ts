@@ -4,15 +4,7 @@
 import { Buffer } from "node:buffer";
 import { errno } from "../../errors.js";
 import { type ByteString, bytesOfBuffer, textOf } from "../../path.js";
-import {
-  CONTROL_NAME,
-  FREEZE_NAME,
-  isControlName,
-  RESUME_NAME,
-  SETTLED_NAME,
-  SHUTDOWN_NAME,
-  STATS_NAME,
-} from "../session/control.js";
+import { answerCommand, CONTROL_NAME, type Commands, isControlName } from "../session/control.js";
 import { freezeByPlan } from "../session/freeze.js";
 import { opcode } from "../wire/protocol.js";
 import type { Call } from "./call.js";
@@ -36,34 +28,25 @@ export function getxattr(session: NativeSession, call: Call): number {
   if (command === undefined) {
     value = session.overlay.getxattr(session.paths.find(call.path), call.xattrName);
   } else if (isAllowed(session, call.request(opcode.GETXATTR))) {
-    value = answerCommand(session, command, room.length === 0);
+    // A call without room asks for the value's size only.
+    value = answerCommand(commandsOf(session), command, room.length === 0);
   }
   return value === undefined ? -errno.ENODATA : put(room, value);
 }
 
-/** A call without room asks for the value's size only, and does nothing. */
-function answerCommand(session: NativeSession, name: string, asked: boolean): Buffer | undefined {
-  switch (name) {
-    case STATS_NAME:
-      return Buffer.from(JSON.stringify(session.statistics()));
-    case RESUME_NAME:
-      if (!asked) session.endPause();
-      return Buffer.from("ok");
-    case SHUTDOWN_NAME:
-      if (!asked) session.options.onShutdown();
-      return Buffer.from("ok");
-    case FREEZE_NAME: {
-      const { freezer } = session.options;
-      if (freezer === undefined) return undefined;
-      // Everything is written through us: nothing has to move.
-      if (!asked) freezeByPlan(session.overlay, freezer, [], () => ({ moved: [] }));
-      return Buffer.from("ok");
-    }
-    case SETTLED_NAME:
-      return Buffer.from("ok");
-    default:
-      return undefined;
-  }
+function commandsOf(session: NativeSession): Commands {
+  const { freezer } = session.options;
+  // Everything is written through us: nothing has to move, and nothing is held.
+  const none = (): { moved: never[] } => ({ moved: [] });
+  return {
+    statistics: () => session.statistics(),
+    resume: () => session.endPause(),
+    shutdown: () => session.options.onShutdown(),
+    ...(freezer === undefined
+      ? {}
+      : { freeze: () => freezeByPlan(session.overlay, freezer, [], none) }),
+    settled: () => undefined,
+  };
 }
 
 function put(room: Buffer, value: Buffer): number {

@@ -37,34 +37,66 @@ export function isAllowed(session: FuseSession): boolean {
   return uid === 0 || uid === session.options.ownerUid;
 }
 
-/** The value of a reserved attribute; undefined for those who may not read it. */
-export function answerControl(session: FuseSession, name: string): Buffer | undefined {
-  if (!isAllowed(session)) return undefined;
-  // The first call asks for the value's size only, and does nothing else.
-  const asked = session.request.u32(40) === 0;
+/** What the commands do; one that a session does not have is no attribute of its root. */
+export interface Commands {
+  readonly statistics: () => object;
+  readonly resume: () => void;
+  readonly shutdown: () => void;
+  readonly freeze?: () => void;
+  readonly release?: () => void;
+  readonly settled: () => void;
+}
+
+/**
+ * The value of a reserved attribute, read by somebody who may: what it commands is done, unless only
+ * the value's size is `asked` for. undefined for no command.
+ */
+export function answerCommand(
+  commands: Commands,
+  name: string,
+  asked: boolean,
+): Buffer | undefined {
+  if (name === STATS_NAME) return Buffer.from(JSON.stringify(commands.statistics()));
+  const command = commandOf(commands, name);
+  if (command === undefined) return undefined;
+  if (!asked) command();
+  return Buffer.from("ok");
+}
+
+function commandOf(commands: Commands, name: string): (() => void) | undefined {
   switch (name) {
-    case STATS_NAME:
-      return Buffer.from(JSON.stringify(session.statistics()));
     case RESUME_NAME:
-      if (!asked) session.pause.end();
-      return Buffer.from("ok");
+      return commands.resume;
     case SHUTDOWN_NAME:
-      if (!asked) session.options.onShutdown();
-      return Buffer.from("ok");
-    case FREEZE_NAME: {
-      const { freezer } = session.options;
-      if (freezer === undefined) return undefined;
-      if (!asked) freezeSession(session, freezer);
-      return Buffer.from("ok");
-    }
+      return commands.shutdown;
+    case FREEZE_NAME:
+      return commands.freeze;
     case RELEASE_NAME:
+      return commands.release;
     case SETTLED_NAME:
-      if (!asked) release(session);
-      if (!asked && name === SETTLED_NAME) session.moved.close();
-      return Buffer.from("ok");
+      return commands.settled;
     default:
       return undefined;
   }
+}
+
+/** The value of a reserved attribute; undefined for those who may not read it. */
+export function answerControl(session: FuseSession, name: string): Buffer | undefined {
+  if (!isAllowed(session)) return undefined;
+  const { freezer } = session.options;
+  const commands: Commands = {
+    statistics: () => session.statistics(),
+    resume: () => session.pause.end(),
+    shutdown: () => session.options.onShutdown(),
+    ...(freezer === undefined ? {} : { freeze: () => freezeSession(session, freezer) }),
+    release: () => release(session),
+    settled: () => {
+      release(session);
+      session.moved.close();
+    },
+  };
+  // The first call asks for the value's size only.
+  return answerCommand(commands, name, session.request.u32(40) === 0);
 }
 
 /** Does a command. All requests before it are done: it is answered after them. */
