@@ -1,8 +1,7 @@
 // What the kernel tells of a container by its control groups: was something killed for want of
 // memory, is it frozen. Both layouts (cgroups(7)); false where nothing can be read.
 
-import { readFileSync } from "node:fs";
-import { hasCode } from "../node-errors.js";
+import { readKernelFile } from "./kernel-file.js";
 
 const ROOT = "/sys/fs/cgroup";
 
@@ -15,7 +14,7 @@ export interface Cgroups {
 
 /** undefined when the process is gone. */
 export function cgroupsOf(pid: number): Cgroups | undefined {
-  const text = tryRead(`/proc/${pid}/cgroup`);
+  const text = readKernelFile(`/proc/${pid}/cgroup`);
   if (text === undefined) return undefined;
   const lines = text.split("\n").map((line) => line.split(":"));
   const pathOf = (controller: string): string | undefined =>
@@ -35,21 +34,12 @@ export function cgroupsOf(pid: number): Cgroups | undefined {
 
 /** True when the kernel killed a process of the group because its memory limit was reached. */
 export function wasOutOfMemory({ memory, unified }: Cgroups): boolean {
-  const text = tryRead(`${memory}/${unified ? "memory.events" : "memory.oom_control"}`);
+  const text = readKernelFile(`${memory}/${unified ? "memory.events" : "memory.oom_control"}`);
   return Number(/^oom_kill (\d+)$/m.exec(text ?? "")?.[1] ?? 0) > 0;
 }
 
 /** True while all processes of the group are frozen, or about to be. */
 export function isFrozen({ freezer, unified }: Cgroups): boolean {
-  const text = tryRead(`${freezer}/${unified ? "cgroup.freeze" : "freezer.state"}`)?.trim();
+  const text = readKernelFile(`${freezer}/${unified ? "cgroup.freeze" : "freezer.state"}`)?.trim();
   return unified ? text === "1" : text === "FROZEN" || text === "FREEZING";
-}
-
-function tryRead(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ESRCH", "EACCES", "ENODEV", "ENOTDIR")) return undefined;
-    throw error;
-  }
 }

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { hasCode } from "../node-errors.js";
+import { readKernelFile } from "./kernel-file.js";
 
 /** Counters at one moment. Those that grow count from the container's start. */
 export interface Usage {
@@ -33,14 +34,14 @@ export function readUsage(first: number, pids: ReadonlySet<number>): Usage | und
   // A container that shares a group with us has none of its own.
   if (memory !== undefined && memory !== own?.get("memory")) return legacyUsage(groups);
   const hasControllers =
-    unified !== undefined && tryRead(`${ROOT}/cgroup.controllers`) !== undefined;
+    unified !== undefined && readKernelFile(`${ROOT}/cgroup.controllers`) !== undefined;
   if (hasControllers && unified !== own?.get("")) return unifiedUsage(`${ROOT}${unified}`);
   return processUsage(pids);
 }
 
 /** Controllers with their paths; the unified hierarchy is "". */
 function groupsOf(pid: number | "self"): ReadonlyMap<string, string> | undefined {
-  const text = tryRead(`/proc/${pid}/cgroup`);
+  const text = readKernelFile(`/proc/${pid}/cgroup`);
   if (text === undefined) return undefined;
   const groups = new Map<string, string>();
   for (const line of text.trim().split("\n")) {
@@ -52,7 +53,7 @@ function groupsOf(pid: number | "self"): ReadonlyMap<string, string> | undefined
 
 function legacyUsage(groups: ReadonlyMap<string, string>): Usage | undefined {
   const at = (controller: string, file: string): string | undefined =>
-    tryRead(`${ROOT}/${controller}${groups.get(controller) ?? ""}/${file}`);
+    readKernelFile(`${ROOT}/${controller}${groups.get(controller) ?? ""}/${file}`);
   const memory = at("memory", "memory.usage_in_bytes");
   if (memory === undefined) return undefined;
   const inactive = numberOf(at("memory", "memory.stat"), /^total_inactive_file (\d+)$/m);
@@ -68,7 +69,7 @@ function legacyUsage(groups: ReadonlyMap<string, string>): Usage | undefined {
 }
 
 function unifiedUsage(group: string): Usage | undefined {
-  const at = (file: string): string | undefined => tryRead(join(group, file));
+  const at = (file: string): string | undefined => readKernelFile(join(group, file));
   const memory = at("memory.current");
   if (memory === undefined) return undefined;
   const io = at("io.stat") ?? "";
@@ -89,7 +90,7 @@ function processUsage(pids: ReadonlySet<number>): Usage {
   let ticks = 0;
   let pages = 0;
   for (const pid of pids) {
-    const text = tryRead(`/proc/${pid}/stat`) ?? "";
+    const text = readKernelFile(`/proc/${pid}/stat`) ?? "";
     // From the third field on: utime is the 14th, stime the 15th, rss the 24th.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
@@ -137,13 +138,4 @@ function numberOf(text: string | undefined, pattern: RegExp): number {
 
 function sumOf(text: string, pattern: RegExp): number {
   return [...text.matchAll(pattern)].reduce((sum, [, value]) => sum + Number(value), 0);
-}
-
-function tryRead(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ESRCH", "EACCES", "ENODEV", "ENOTDIR")) return undefined;
-    throw error;
-  }
 }
