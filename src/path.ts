@@ -20,6 +20,9 @@ export type LayerPath = ByteString & { readonly [layerPathBrand]: true };
 /** The root of every layer. */
 export const ROOT_PATH = "" as LayerPath;
 
+/** No path: the inode of the descriptor itself, in calls that take a descriptor and a path (AT_EMPTY_PATH). */
+export const ITSELF = "" as ByteString;
+
 /** Longest name of one component (NAME_MAX), in bytes. */
 export const NAME_MAX_BYTES = 255;
 

@@ -7,7 +7,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isFsError } from "../errors.js";
 import { holdFile, type MovedFile, mountStatistics, releaseMount } from "../fuse/index.js";
-import { type ByteString, bytesOf } from "../path.js";
+import { type ByteString, bytesOf, ITSELF } from "../path.js";
 import type { MountState } from "../store/index.js";
 import {
   AT_FDCWD,
@@ -32,7 +32,6 @@ import {
   XFS_SUPER_MAGIC,
 } from "../sys/index.js";
 
-const ITSELF = bytesOf("");
 const CLONING_MAGICS: readonly number[] = [BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC];
 /** Times of files may tell the last change so much too early. */
 const TIME_GRAIN_NS = 20_000_000n;

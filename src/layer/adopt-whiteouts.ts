@@ -2,7 +2,7 @@
 // opaque marks as kernel overlayfs would have made them, directory by directory as they are met. So
 // an upper in use has one dialect only, and a lookup needs no second question.
 
-import { type ByteString, bytesOf, type Name } from "../path.js";
+import { type ByteString, ITSELF, type Name } from "../path.js";
 import {
   type Dirent,
   isDirectory,
@@ -13,8 +13,6 @@ import {
   utimensAt,
 } from "../sys/index.js";
 import { isReservedName, parseWhiteoutName } from "./whiteout.js";
-
-const ITSELF = bytesOf("");
 
 /** How the upper makes its own marks. */
 export interface WhiteoutMaker {

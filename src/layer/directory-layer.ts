@@ -3,7 +3,7 @@
 // Directories are walked by descriptors, so a symlink in a layer can never lead out of it.
 
 import { errno, FsError, isFsError } from "../errors.js";
-import { type ByteString, bytesOf, type Name, textOf } from "../path.js";
+import { type ByteString, bytesOf, ITSELF, type Name, textOf } from "../path.js";
 import {
   AT_FDCWD,
   Descriptor,
@@ -177,7 +177,6 @@ export interface DirectoryDialect {
 }
 
 const HERE = bytesOf(".");
-const ITSELF = bytesOf("");
 const READ_DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 const NOT_OURS = O_CREAT | O_EXCL | O_DIRECT;
 

@@ -3,7 +3,7 @@
 // put in place by one rename. Making and copying inodes are inode-writer.ts and copy-up.ts.
 
 import { assert } from "../assert.js";
-import { type ByteString, bytesOf, type Name } from "../path.js";
+import { type ByteString, bytesOf, ITSELF, type Name } from "../path.js";
 import {
   close,
   Descriptor,
@@ -66,7 +66,6 @@ import { Whiteouts } from "./whiteouts.js";
 import type { WorkDirectory } from "./work-directory.js";
 
 const HERE = bytesOf(".");
-const ITSELF = bytesOf("");
 const NAMELESS = ITSELF as Name;
 
 /** The work directory: what a crash leaves there goes at the next opening. It needs no marks. */

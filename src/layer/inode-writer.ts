@@ -4,7 +4,7 @@
 
 import { assert, unreachable } from "../assert.js";
 import { errno, isFsError } from "../errors.js";
-import { type ByteString, bytesOf } from "../path.js";
+import { type ByteString, ITSELF } from "../path.js";
 import {
   chmodAt,
   chownAt,
@@ -44,7 +44,6 @@ import { type DeviceNumber, storedDevice } from "./nested.js";
 import { formatOverride, type OverrideType } from "./override-stat.js";
 import { writerIds } from "./writer-ids.js";
 
-const ITSELF = bytesOf("");
 const SET_ID_BITS = S_ISUID | S_ISGID;
 
 /** What the owner needs, so that an unprivileged mount can serve a file whatever its mode says. */

@@ -3,7 +3,7 @@
 // it again (fuse-overlayfs), some have none, some only the plain rename.
 
 import { errno, FsError, isFsError } from "../errors.js";
-import { type ByteString, bytesOf, type Name } from "../path.js";
+import { type ByteString, bytesOf, ITSELF, type Name } from "../path.js";
 import {
   AT_FDCWD,
   BTRFS_SUPER_MAGIC,
@@ -114,7 +114,7 @@ export function keptXattrPrefix(directory: string, wanted: XattrPrefix): XattrPr
   using opened = new Descriptor(openAt(AT_FDCWD, bytesOf(directory), O_RDONLY | O_DIRECTORY));
   if (FULL_MAGICS.includes(statfsFd(opened.fd).type)) return wanted;
   // It stays there, where it says nothing: others may be trying the same now.
-  return xattrPrefixIn(opened.fd, bytesOf(""), wanted) ?? wanted;
+  return xattrPrefixIn(opened.fd, ITSELF, wanted) ?? wanted;
 }
 
 function takesDevice(dirFd: number): boolean {

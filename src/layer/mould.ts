@@ -1,7 +1,7 @@
 // Making something in the work directory that comes out as if made in its place: a directory there
 // that hands down the same default ACL and group (acl(5), OBJECT CREATION; inode(7), S_ISGID).
 
-import { bytesOf, type Name } from "../path.js";
+import { bytesOf, ITSELF, type Name } from "../path.js";
 import {
   chmodAt,
   chownAt,
@@ -21,7 +21,6 @@ import {
 import type { LayerNode } from "./layer.js";
 
 const INSIDE = bytesOf("new") as Name;
-const ITSELF = bytesOf("");
 
 /** Where to make one thing: `name` below `fd`. Most parents hand down nothing and need no mould. */
 export class Mould implements Disposable {

@@ -1,13 +1,13 @@
 // Under which prefix a directory's marks are looked for, unless somebody says it.
 
-import { bytesOf } from "../path.js";
+import { ITSELF } from "../path.js";
 import { features, getxattrAt } from "../sys/index.js";
 import { MARK_NAMES, type XattrPrefix } from "./whiteout.js";
 
 /** Of a layer. Whose file system hides all other marks says so at its root. Throws FsError. */
 export function xattrPrefixOf(rootFd: number): XattrPrefix {
   const { opaque } = MARK_NAMES["user.strata"];
-  const hasOwn = getxattrAt(rootFd, bytesOf(""), opaque) !== undefined;
+  const hasOwn = getxattrAt(rootFd, ITSELF, opaque) !== undefined;
   return hasOwn ? "user.strata" : defaultXattrPrefix();
 }
 

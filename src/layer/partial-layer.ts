@@ -9,7 +9,7 @@
 
 import { assert } from "../assert.js";
 import { errno, isFsError } from "../errors.js";
-import { bufferOf, bytesOf } from "../path.js";
+import { bufferOf, bytesOf, ITSELF } from "../path.js";
 import {
   BTRFS_SUPER_MAGIC,
   close,
@@ -39,7 +39,6 @@ import { MARK_NAMES } from "./whiteout.js";
 import type { WorkDirectory } from "./work-directory.js";
 import { type BlocksMark, formatBlocksMark, parseBlocksMark, withRange } from "./zero-ranges.js";
 
-const ITSELF = bytesOf("");
 const NOTED = bytesOf("y");
 /** A page: the least that is written back as a whole. */
 const MIN_BLOCK_BYTES = 4096;

@@ -3,7 +3,7 @@
 // place; its content at some moment is filled in later, by whoever wants the frozen layer.
 
 import { errno, FsError } from "../errors.js";
-import { bytesOf, type Name, textOf } from "../path.js";
+import { ITSELF, type Name, textOf } from "../path.js";
 import { statAt, UTIME_OMIT, utimensAt } from "../sys/index.js";
 import type { DirectoryLayer } from "./directory-layer.js";
 import { type DirectoryNode, directoryNodeOf } from "./directory-node.js";
@@ -50,8 +50,7 @@ export function takeOver(
 
 /** The directory shows no change. */
 function withTimesKept(dirFd: number, change: () => void): void {
-  const itself = bytesOf("");
-  const { mtimeSec, mtimeNsec } = statAt(dirFd, itself);
+  const { mtimeSec, mtimeNsec } = statAt(dirFd, ITSELF);
   change();
-  utimensAt(dirFd, itself, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
+  utimensAt(dirFd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
 }

@@ -3,7 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { errno, FsError, isFsError } from "../errors.js";
-import { type ByteString, bytesOf, type Name } from "../path.js";
+import { type ByteString, bytesOf, ITSELF, type Name } from "../path.js";
 import {
   AT_FDCWD,
   chmodAt,
@@ -96,7 +96,7 @@ export class WorkDirectory {
     const fd = openAt(AT_FDCWD, bytesOf(path), O_PATH | O_DIRECTORY);
     const opened: number[] = [fd];
     try {
-      if (statAt(fd, bytesOf("")).dev !== device) throw new FsError(errno.EXDEV, "work in", path);
+      if (statAt(fd, ITSELF).dev !== device) throw new FsError(errno.EXDEV, "work in", path);
       if (use === "own") {
         this.#lockFd = openAt(fd, LOCK, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
         opened.push(this.#lockFd);

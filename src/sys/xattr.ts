@@ -4,7 +4,7 @@
 
 import { Buffer } from "node:buffer";
 import { errno, FsError } from "../errors.js";
-import { type ByteString, bytesOf, textOf } from "../path.js";
+import { type ByteString, bytesOf, ITSELF, textOf } from "../path.js";
 import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
@@ -78,8 +78,6 @@ export function setxattrAt(
 export function removexattrAt(dirFd: number, path: ByteString, name: ByteString): void {
   checked(removeRaw(dirFd, path, name), "removexattr", path);
 }
-
-const ITSELF = bytesOf("");
 
 /** As getxattrAt, of an open file; O_PATH is enough. */
 export function getxattrFd(fd: number, name: ByteString): Buffer | undefined {

@@ -7,7 +7,7 @@ import type { MergedTreeNode } from "../../overlay/index.js";
 import {
   type ByteString,
   baseOf,
-  bytesOf,
+  ITSELF,
   type LayerPath,
   type Name,
   parentOf,
@@ -45,7 +45,6 @@ import type { HostDirectory } from "./host-directory.js";
 import type { JournalAttributes, JournalTimes, Step } from "./journal.js";
 import type { Dress, Plan, Put } from "./plan.js";
 
-const ITSELF = bytesOf("");
 const CREATE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 /** Where a link is refused, the file is copied. */
 const NO_LINK = [errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EXDEV];

@@ -8,6 +8,7 @@ import {
   type ByteString,
   baseOf,
   bytesOf,
+  ITSELF,
   type LayerPath,
   type Name,
   parentOf,
@@ -38,7 +39,6 @@ import {
 import type { HostDirectory } from "./host-directory.js";
 import type { JournalTimes, Step } from "./journal.js";
 
-const ITSELF = bytesOf("");
 const OWNER_ALL = 0o700;
 
 /** For tests of crashes: called before each step, with its number. */
