@@ -29,6 +29,7 @@ import {
   statfsFd,
   UTIME_OMIT,
   utimensAt,
+  writeOut,
   XFS_SUPER_MAGIC,
 } from "../sys/index.js";
 
@@ -39,6 +40,9 @@ const TIME_GRAIN_NS = 20_000_000n;
 const MAX_COPIES = 6;
 /** Two of them stay in a processor's cache. */
 const PIECE_BYTES = 256 * 1024;
+/** Writing out takes less and less, until it is what is written meanwhile. */
+const MAX_WRITE_OUTS = 5;
+const SHORT_WRITE_OUT_MS = 3;
 const HELD_POLL_MS = 1;
 const HELD_TIMEOUT_MS = 2000;
 
@@ -78,8 +82,7 @@ async function fill(
   target: number,
 ): Promise<Stat> {
   if (CLONING_MAGICS.includes(statfsFd(target).type)) {
-    // A clone waits for what is not on the disk yet, with the file locked.
-    await source.datasync();
+    await writeMostOut(source.fd);
     if (ficlone(target, source.fd)) return statFd(source.fd);
   }
   const still = copyIfStill(file, source.fd, target);
@@ -94,6 +97,18 @@ async function fill(
     if (stat !== undefined && sameContent(source.fd, target, sizeBytes)) return stat;
   }
   return await held(mounted, file, (isHeld) => copyLast(file, source.fd, target, isHeld));
+}
+
+/**
+ * A clone waits for what is not on the disk yet, with the file locked: that is to be what was written within
+ * the last milliseconds. (fdatasync would lock the file as well, on btrfs.)
+ */
+async function writeMostOut(fd: number): Promise<void> {
+  for (let rounds = 1; rounds <= MAX_WRITE_OUTS; rounds++) {
+    const begunMs = performance.now();
+    await writeOut(fd);
+    if (performance.now() - begunMs < SHORT_WRITE_OUT_MS) return;
+  }
 }
 
 /** What was added to a file of `fromBytes`; undefined when it is shorter now. */

@@ -6,7 +6,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { hasCode } from "../node-errors.js";
 import { alignedBuffer, O_DIRECT, O_WRONLY } from "../sys/index.js";
 
-const PIECE_BYTES = 4 << 20;
+const PIECE_BYTES = 1 << 20;
 /** Of memory, offsets and lengths: every disk's blocks divide it. */
 export const DIRECT_UNIT_BYTES = 4096;
 

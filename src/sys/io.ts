@@ -258,6 +258,20 @@ export function beginWriteBack(fd: number, offset: number, length: number): void
   syncFileRangeNative.async(fd, offset, length, SYNC_FILE_RANGE_WRITE, () => undefined);
 }
 
+/** SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE and _WAIT_AFTER. */
+const SYNC_FILE_RANGE_ALL = 7;
+
+/**
+ * Writes to the disk what a file has in memory only, on a thread of the event loop's own. Unlike fdatasync, which some file
+ * systems do with the file locked, it keeps nobody from writing meanwhile; and it promises nothing. Where that can't be
+ * done, nothing happens.
+ */
+export async function writeOut(fd: number): Promise<void> {
+  await new Promise<void>((done) => {
+    syncFileRangeNative.async(fd, 0, 0, SYNC_FILE_RANGE_ALL, () => done());
+  });
+}
+
 const POSIX_FADV_WILLNEED = 3;
 
 /** Sends for the content from the disk and does not wait for it. Where that can't be done, nothing. */
