@@ -7,7 +7,7 @@ import type { Stat } from "../sys/index.js";
 import type { LayerFile } from "./layer.js";
 
 /** The bytes of a file while they are written out. */
-export type DiffContent = Pick<LayerFile, "read" | "close">;
+export type DiffContent = Pick<LayerFile, "read" | "close"> & Partial<Pick<LayerFile, "fd">>;
 
 /** A file of the layer with all that it is. */
 export interface DiffFile {

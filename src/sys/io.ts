@@ -279,6 +279,13 @@ export function willNeed(fd: number, offset: number, length: number): void {
   fadviseNative(fd, offset, length, POSIX_FADV_WILLNEED);
 }
 
+const POSIX_FADV_RANDOM = 1;
+
+/** What this descriptor reads is read ahead by nobody but willNeed(). Where that can't be done, nothing happens. */
+export function readNothingAhead(fd: number): void {
+  fadviseNative(fd, 0, 0, POSIX_FADV_RANDOM);
+}
+
 /** As syncfs, on a thread of the event loop's own; `done` hears whether it went well. */
 export function syncfsLater(fd: number, done: (ok: boolean) => void): void {
   syncfsNative.async(fd, (_error: unknown, result: unknown) => done(result === 0));
