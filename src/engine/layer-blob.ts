@@ -28,10 +28,10 @@ export async function putLayerBlob(
   entries: Iterable<DiffEntry>,
   { reference, progress }: LayerBlobOptions = {},
 ): Promise<LayerBlob> {
-  await using writer = await store.blobs.writer({ digest: "given" });
+  await using writer = await store.blobs.writer({ digest: "given", chunks: "lent" });
   const latestSec = latestSeconds();
   const told = latestSec === undefined ? entries : clampDiff(entries, latestSec);
-  const { diffId, sizeBytes } = await writeDiff(told, async (chunk) => {
+  const write = async (chunk: Uint8Array): Promise<void> => {
     await writer.write(chunk);
     progress?.({
       object: reference ?? "layer",
@@ -39,7 +39,8 @@ export async function putLayerBlob(
       doneBytes: writer.sizeBytes,
       totalBytes: undefined,
     });
-  });
+  };
+  const { diffId, sizeBytes } = await writeDiff(told, write, { lendsChunks: true });
   const descriptor = layerDescriptor(await writer.commit({ digest: diffId, sizeBytes }));
   return { descriptor, diffId, ...(latestSec === undefined ? {} : { latestSec }) };
 }

@@ -21,7 +21,7 @@ import {
   willNeed,
 } from "../sys/index.js";
 import { type EntryType, NO_XATTRS, type TarEntry } from "../tar/entry.js";
-import { TarWriter } from "../tar/writer.js";
+import { TarWriter, type TarWriterOptions } from "../tar/writer.js";
 import type { DiffEntry, DiffFile } from "./diff.js";
 import { layerXattrs } from "./host-xattr.js";
 import { type DeviceNumber, storedDevice } from "./nested.js";
@@ -42,7 +42,7 @@ export interface WrittenDiff {
 
 /**
  * Writes the archive of a layer to `sink`, which may hold the writer back by a promise and keeps
- * the chunks it gets. The same entries give the same bytes, on every machine. Sockets are left
+ * the chunks it gets, unless they are lent. The same entries give the same bytes, on every machine. Sockets are left
  * out: tar has no form for them. Throws EngineError INVALID_ARGUMENT for a file whose name would
  * be read as a whiteout and DATA_LOSS for a file that shrinks meanwhile, TarError for what tar
  * cannot hold, FsError of the content.
@@ -50,14 +50,16 @@ export interface WrittenDiff {
 export async function writeDiff(
   entries: Iterable<DiffEntry>,
   sink: (chunk: Uint8Array) => void | Promise<void>,
+  options: TarWriterOptions = {},
 ): Promise<WrittenDiff> {
   const hash = createHash("sha256");
-  const sizeBytes = await writeEntries(entries, (chunk) => {
+  const hashed = (chunk: Uint8Array): void | Promise<void> => {
     // In this order: a file is written by a thread of its own, while this one hashes.
     const taken = sink(chunk);
     hash.update(chunk);
     return taken;
-  });
+  };
+  const sizeBytes = await writeEntries(entries, hashed, options);
   return { diffId: `sha256:${hash.digest("hex")}` as DiffId, sizeBytes };
 }
 
@@ -65,8 +67,9 @@ export async function writeDiff(
 export async function writeEntries(
   entries: Iterable<DiffEntry>,
   sink: (chunk: Uint8Array) => void | Promise<void>,
+  options: TarWriterOptions = {},
 ): Promise<number> {
-  const writer = new TarWriter(sink);
+  const writer = new TarWriter(sink, options);
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   for (const entry of entries) {
     if (entry.kind !== "entry") await writer.entry(markMember(entry));

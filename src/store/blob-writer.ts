@@ -32,6 +32,8 @@ export interface WriterOptions {
    * that they are hashed once only. "computed" is the default.
    */
   readonly digest?: "computed" | "given";
+  /** "lent": the caller uses a chunk again as soon as write() has returned. "kept" is the default. */
+  readonly chunks?: "kept" | "lent";
 }
 
 /** Takes over a whole blob: its file in tmp/, open, and its digest. The file is its own from then on. */
@@ -43,6 +45,7 @@ export class BlobWriter implements AsyncDisposable {
   readonly #lock: HeldLock;
   readonly #hash: Hash | undefined;
   readonly #keep: KeepBlob;
+  readonly #isLent: boolean;
   #handle: FileHandle | undefined;
   #sizeBytes = 0;
   /** So much is on its way to the disk already. */
@@ -60,7 +63,7 @@ export class BlobWriter implements AsyncDisposable {
     lock: HeldLock,
     handle: FileHandle,
     hash: Hash | undefined,
-    keep: KeepBlob,
+    { keep, isLent }: { readonly keep: KeepBlob; readonly isLent: boolean },
   ) {
     this.#aside = aside;
     this.#lock = lock;
@@ -69,6 +72,7 @@ export class BlobWriter implements AsyncDisposable {
     // What comes from elsewhere is unpacked next.
     this.#direct = hash === undefined ? undefined : false;
     this.#keep = keep;
+    this.#isLent = isLent;
   }
 
   /** For BlobStore.writer(): takes over `lock`. */
@@ -82,7 +86,8 @@ export class BlobWriter implements AsyncDisposable {
     const hash = options.digest === "given" ? undefined : createHash("sha256");
     try {
       const handle = await open(aside, "wx", 0o644);
-      return new BlobWriter(aside, lock, handle, hash, keep);
+      const isLent = options.chunks === "lent";
+      return new BlobWriter(aside, lock, handle, hash, { keep, isLent });
     } catch (error) {
       throw asFsError(error, "create", aside);
     }
@@ -94,7 +99,7 @@ export class BlobWriter implements AsyncDisposable {
   }
 
   /**
-   * Appends; the chunk is kept for a while and must not be changed. Throws FsError (ENOSPC …), also
+   * Appends; the chunk is kept for a while and must not be changed, unless chunks are lent. Throws FsError (ENOSPC …), also
    * for chunks that came before.
    */
   async write(chunk: Uint8Array): Promise<void> {
@@ -106,7 +111,7 @@ export class BlobWriter implements AsyncDisposable {
       await this.#told("write", direct.write(chunk));
       return;
     }
-    this.#gathered.push(chunk);
+    this.#gathered.push(this.#isLent ? Buffer.from(chunk) : chunk);
     this.#gatheredBytes += chunk.byteLength;
     this.#sizeBytes += chunk.byteLength;
     const full = this.#gatheredBytes >= GATHERED_BYTES;

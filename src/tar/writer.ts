@@ -14,8 +14,16 @@ import { headersOf } from "./plan.js";
 /** Bytes gathered before the sink gets them. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** Takes chunks in order; a promise holds the writer back. A chunk is the sink's own to keep. */
+/** Takes chunks in order; a promise holds the writer back. A chunk is the sink's own to keep, unless it is lent. */
 export type TarSink = (chunk: Uint8Array) => void | Promise<void>;
+
+export interface TarWriterOptions {
+  /**
+   * The sink has a chunk only until its promise is settled: large archives need the same two chunks again and again, where
+   * else all that memory is found, and collected by all processors at once.
+   */
+  readonly lendsChunks?: boolean;
+}
 
 /**
  * Writes one archive: for each member entry(), then write() until sizeBytes are there; end() last.
@@ -23,7 +31,8 @@ export type TarSink = (chunk: Uint8Array) => void | Promise<void>;
  */
 export class TarWriter {
   readonly #sink: TarSink;
-  #buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  readonly #lendsChunks: boolean;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #used = 0;
   #offset = 0;
   #path: ByteString | undefined;
@@ -32,9 +41,12 @@ export class TarWriter {
   #ended = false;
   /** The chunk that the sink has still to take, while the next one is gathered. */
   #taken: void | Promise<void> = undefined;
+  /** What was lent to the sink last. */
+  #lent: Buffer | undefined;
 
-  constructor(sink: TarSink) {
+  constructor(sink: TarSink, { lendsChunks = false }: TarWriterOptions = {}) {
     this.#sink = sink;
+    this.#lendsChunks = lendsChunks;
   }
 
   /** Bytes of the archive so far. */
@@ -131,13 +143,15 @@ export class TarWriter {
     this.#offset += bytes.length;
   }
 
-  /** The sink keeps what it gets, so each chunk is a buffer of its own. */
+  /** A sink that keeps what it gets has each chunk in a buffer of its own. */
   async #flush(): Promise<void> {
-    const full = this.#buffer.subarray(0, this.#used);
-    this.#buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    this.#used = 0;
+    const full = this.#buffer;
+    const usedBytes = this.#used;
     await this.#taken;
-    this.#taken = this.#sink(full);
+    this.#buffer = this.#lent ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    this.#used = 0;
+    if (this.#lendsChunks) this.#lent = full;
+    this.#taken = this.#sink(full.subarray(0, usedBytes));
     // Its failure is thrown to whoever brings the next chunk; until then it is not unheard of.
     this.#taken?.catch(() => undefined);
   }

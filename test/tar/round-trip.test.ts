@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { type ByteString, bytesOf } from "../../src/path.js";
 import type { EntryType, TarEntry } from "../../src/tar/entry.js";
 import { readTar } from "../../src/tar/reader.js";
-import type { TarSource } from "../../src/tar/writer.js";
+import { type TarSource, TarWriter } from "../../src/tar/writer.js";
 import { archiveOf, chunked, entryWith, member, readAll } from "./archive.js";
 
 /** Bytes without NUL; slashes are frequent, so that names split and fail to split. */
@@ -188,4 +188,27 @@ test("readTar: errors of the source pass through unchanged", async () => {
     },
     (error) => error === failure,
   );
+});
+
+test("TarWriter: chunks that are lent make the same archive", async () => {
+  const content = Buffer.alloc(900_000, "abcdefg");
+  const written = async (lendsChunks: boolean): Promise<Buffer> => {
+    const chunks: Buffer[] = [];
+    const sink = async (chunk: Uint8Array): Promise<void> => {
+      const own = Buffer.from(chunk);
+      // Each is ours until this ends, and no longer.
+      await new Promise((resolve) => setImmediate(resolve));
+      assert(own.equals(chunk));
+      if (lendsChunks) chunk.fill(0xff);
+      chunks.push(own);
+    };
+    const writer = new TarWriter(sink, { lendsChunks });
+    for (const name of ["a", "b", "c"]) {
+      await writer.entry(entryWith({ path: bytesOf(name), sizeBytes: content.length }));
+      await writer.write(content);
+    }
+    await writer.end();
+    return Buffer.concat(chunks);
+  };
+  assert((await written(true)).equals(await written(false)));
 });

@@ -112,11 +112,12 @@ export class LayerQueue {
 
   async #blob(entries: Iterable<DiffEntry>): Promise<BuiltLayer> {
     const { request } = this.#job;
-    await using writer = await this.#blobs.writer({ digest: "given" });
-    const { diffId, sizeBytes } = await writeDiff(entries, async (chunk) => {
+    await using writer = await this.#blobs.writer({ digest: "given", chunks: "lent" });
+    const write = async (chunk: Uint8Array): Promise<void> => {
       request.signal?.throwIfAborted();
       await writer.write(chunk);
-    });
+    };
+    const { diffId, sizeBytes } = await writeDiff(entries, write, { lendsChunks: true });
     await writer.commit({ digest: diffId, sizeBytes });
     return { diffId, sizeBytes };
   }
