@@ -1,6 +1,7 @@
 // Bytes in and out, beside node:fs reading the same files.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -102,6 +103,19 @@ test("lseek, fallocate: holes are found where they were left and punched", (t) =
   sys.fallocate(fd, sys.FALLOC_FL_KEEP_SIZE, 5 * MIB, MIB);
   assert.equal(sys.statFd(fd).sizeBytes, 5 * MIB);
   assert.throws(() => sys.fallocate(fd, 0, -1, 5), { code: "EINVAL" });
+});
+
+test("writeOut: nothing of the file is in memory only", async (t) => {
+  const { path, fd } = openFile(t);
+  sys.pwriteFull(fd, Buffer.alloc(1 << 20, 1), 0, 1 << 20, 0);
+  await sys.writeOut(fd);
+  // filefrag says "delalloc" of what has no place on the disk yet; where it can't tell, nothing.
+  const { stdout } = spawnSync("filefrag", ["-v", path], { encoding: "utf8" });
+  assert.doesNotMatch(stdout ?? "", /delalloc/);
+});
+
+test("writeOut: a descriptor that can't be written out is left alone", async () => {
+  await sys.writeOut(999_999);
 });
 
 test("fsync, fdatasync, syncfs: accept files and directories", (t) => {
