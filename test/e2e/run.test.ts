@@ -1,7 +1,7 @@
 // run, start, exec, stop and the others: on a real runtime, one after the other, and nothing is left.
 
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Box, cannotRun, processesNaming, until } from "./box.js";
@@ -106,11 +106,13 @@ test("run -d: exec, logs, stop, start, wait, kill, rm", { skip, timeout: 180_000
   match(taken.stderr, /name.*is already in use by container/);
 
   await until("it can be asked to end", () => begunTimes(box, id) === 1);
-  const joined = ["exec", "-e", "B=2", "-w", "/data", "-u", "1000:1001", "-i", "web"];
-  const said = await box.tryStrata([...joined, "sh", "-c", "echo $B; pwd; id; cat"], {
+  writeFileSync(box.at("variables"), "# of a file\nA=1\nB=of the file\n");
+  const variables = ["--env-file", box.at("variables"), "-e", "B=2"];
+  const joined = ["exec", ...variables, "-w", "/data", "-u", "1000:1001", "-i", "web"];
+  const said = await box.tryStrata([...joined, "sh", "-c", "echo $A $B; pwd; id; cat"], {
     input: Buffer.from("typed"),
   });
-  strictEqual(said.stdout, "2\n/data\nuid=1000(app) gid=1001(extra) groups=1001(extra)\ntyped");
+  strictEqual(said.stdout, "1 2\n/data\nuid=1000(app) gid=1001(extra) groups=1001(extra)\ntyped");
   strictEqual((await box.tryStrata(["exec", "web", "sh", "-c", "exit 9"])).status, 9);
   strictEqual((await box.tryStrata(["exec", "web", "nowhere"])).status, 127);
   strictEqual((await box.tryStrata(["exec", "web", "/data"])).status, 126);
@@ -158,7 +160,7 @@ async function startsAgain(box: Box, id: string): Promise<void> {
   strictEqual(await waited, "3");
   strictEqual((await followed).stdout, "begun\nasked\n".repeat(2));
   strictEqual(await box.strata("start", "web"), "web");
-  strictEqual(await box.strata("restart", "-t", "0", "web"), "web");
+  strictEqual(await box.strata("restart", "--timeout", "0", "web"), "web");
   strictEqual(await box.strata("kill", "web"), "web");
   strictEqual(await box.strata("wait", "web"), "137");
   strictEqual(await box.strata("rm", "web"), "web");

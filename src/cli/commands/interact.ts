@@ -15,6 +15,7 @@ interface ExecFlags {
   readonly interactive?: boolean;
   readonly tty?: boolean;
   readonly env?: readonly string[];
+  readonly envFile?: readonly string[];
   readonly workdir?: string;
   readonly user?: string;
   readonly privileged?: boolean;
@@ -34,6 +35,7 @@ function addExec(program: Command): void {
     .option("-i, --interactive", "pass standard input on")
     .option("-t, --tty", "give the program a terminal")
     .option("-e, --env <name=value>", "set a variable (repeatable)", collect)
+    .option("--env-file <file>", "variables, one a line (repeatable)", collect)
     .option("-w, --workdir <dir>", "where the program starts")
     .option("-u, --user <user[:group]>", "by name or number")
     .option("--privileged", "all capabilities")
@@ -51,6 +53,7 @@ function addExec(program: Command): void {
           detached,
           privileged: flags.privileged === true,
           env: flags.env ?? [],
+          envFile: flags.envFile ?? [],
           ...(flags.workdir === undefined ? {} : { workingDirectory: flags.workdir }),
           ...(flags.user === undefined ? {} : { user: flags.user }),
           ...(size === undefined ? {} : { windowSize: size }),

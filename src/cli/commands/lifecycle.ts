@@ -8,6 +8,8 @@ import { messageOf } from "../message.js";
 import { type GlobalOptions, note, openStore, printLine } from "../session.js";
 
 interface StopFlags {
+  readonly timeout?: string;
+  /** docker's older word. */
   readonly time?: string;
   readonly signal?: string;
 }
@@ -46,15 +48,17 @@ export function addLifecycleCommands(program: Command): void {
 
 function withStopFlags(command: Command): Command {
   return command
-    .option("-t, --time <seconds>", "until it is killed; -1: never (default: its own, else 10)")
+    .option("-t, --timeout <seconds>", "until it is killed; -1: never (default: its own, else 10)")
+    .option("--time <seconds>", "as --timeout")
     .option("-s, --signal <signal>", "what is sent first (default: its own, else TERM)");
 }
 
-function stopRequest(container: string, { time, signal }: StopFlags): StopRequest {
+function stopRequest(container: string, { timeout, signal, ...old }: StopFlags): StopRequest {
+  const time = timeout ?? old.time;
   if (time !== undefined && !/^-?\d+$/.test(time)) {
     throw new EngineError(
       "INVALID_ARGUMENT",
-      `invalid argument "${time}" for "-t, --time" flag: not a number of seconds`,
+      `invalid argument "${time}" for "-t, --timeout" flag: not a number of seconds`,
     );
   }
   return {

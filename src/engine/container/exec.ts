@@ -4,7 +4,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { env } from "node:process";
 import { EngineError } from "../../errors.js";
 import { hasCode } from "../../node-errors.js";
 import {
@@ -12,7 +11,6 @@ import {
   execProcess,
   findRuntime,
   OciRuntime,
-  parseVariable,
   type RuntimeSpec,
   readHostFacts,
   resolveUser,
@@ -31,6 +29,7 @@ import { readConfig } from "./config-file.js";
 import { type ContainerPlaces, placesOf } from "./file-names.js";
 import { imageDefaults } from "./prepare-start.js";
 import { stateOf } from "./present-state.js";
+import { environmentOf } from "./run-options.js";
 import type { ProgramSession } from "./session.js";
 import { readUserFiles } from "./user-files.js";
 
@@ -43,6 +42,8 @@ export interface ExecRequest {
   readonly detached: boolean;
   readonly privileged: boolean;
   readonly env: readonly string[];
+  /** Files of variables; those of `env` count more. */
+  readonly envFile: readonly string[];
   readonly workingDirectory?: string;
   readonly user?: string;
   readonly windowSize?: WindowSize;
@@ -104,7 +105,7 @@ async function programOf(
     const { workingDirectory } = request;
     return execProcess(spec, {
       command: request.command,
-      environment: request.env.map((text) => parseVariable(text, env)),
+      environment: environmentOf(request),
       terminal: request.terminal && !request.detached,
       ...(request.privileged ? { granted: readHostFacts({ devices: false }).capabilities } : {}),
       user: resolveUser(user, readUserFiles(tree), config.groupAdd),

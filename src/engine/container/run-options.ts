@@ -149,8 +149,11 @@ function checkExtraHost(text: string): string {
   );
 }
 
-/** Variables of files first: what is given by itself counts more. */
-function environmentOf({ env: given, envFile }: RunOptions): string[] {
+/** Variables of files first: what is given by itself counts more. Throws EngineError INVALID_ARGUMENT. */
+export function environmentOf({
+  env: given,
+  envFile,
+}: Pick<RunOptions, "env" | "envFile">): string[] {
   const fromFiles = (envFile ?? []).flatMap((path) =>
     parseVariableFile(readOptionFile(path), path, env),
   );
