@@ -19,20 +19,22 @@ async function running(box: Box): Promise<string[]> {
   return names.split("\n").filter(Boolean).sort();
 }
 
-function isThere(pid: number): boolean {
+/** One may be gone because of another. */
+function killIfThere(pid: number): void {
   try {
-    return process.kill(pid, 0);
+    process.kill(pid, "SIGKILL");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
-    throw error;
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }
 
 async function imitateReboot(box: Box): Promise<void> {
   const format = ["inspect", "-f", "{{.State.Pid}}"];
   const programs = (await box.strata(...format, ...(await running(box)))).split("\n").map(Number);
-  const victims = [...processesNaming(box.path), ...programs].filter(isThere);
-  for (const pid of victims) process.kill(pid, "SIGKILL");
+  for (const pid of [...processesNaming(box.path), ...programs]) {
+    ok(pid > 1);
+    killIfThere(pid);
+  }
   await until("its processes are gone", () => processesNaming(box.path).length === 0);
   for (const target of mountPointsBelow(box.path)) await run("umount", ["-l", target]);
 }
@@ -60,7 +62,9 @@ test("start --all: after a reboot, what --restart asks for by docker's rules", {
   await box.strata("start", "again");
   // A machine that is shut down in order asks all processes to end: that is not the user's stop.
   const shut = await box.strata("inspect", "-f", "{{.Id}}", "shut");
-  process.kill(box.state(shut).monitor?.pid ?? 0, "SIGTERM");
+  const { monitor } = box.state(shut);
+  ok(monitor !== undefined);
+  process.kill(monitor.pid, "SIGTERM");
   await until("it has ended", () => box.state(shut).status === "exited");
 
   await imitateReboot(box);
