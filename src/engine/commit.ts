@@ -48,6 +48,8 @@ export interface CommitRequest extends CommitOptions {
   readonly container: string;
   /** All files as of one moment: whoever changes anything waits until that is fixed. */
   readonly pause?: boolean;
+  /** Called where the container is mounted: its users work while it is archived. */
+  readonly onMounted?: () => void;
 }
 
 export interface CommitDirectoryRequest extends CommitOptions {
@@ -76,6 +78,8 @@ export async function commit(store: Store, request: CommitRequest): Promise<Comm
   // Refused before the work is done.
   checkOptions(base, request);
   await requireApplied(store, container, "commit");
+  const mounted = await store.containers.mountState(container.id);
+  if (mounted?.state === "mounted") request.onMounted?.();
   const frozen = await frozenNow(store, container, request.pause === true);
   const { directory } = container;
   const below =

@@ -1,5 +1,6 @@
 // Linux as strata calls it: everything of this folder that others use, in one place.
 
+export * from "./affinity.js";
 export * from "./async-ring.js";
 export * from "./child.js";
 export * from "./copy.js";

@@ -15,6 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -171,6 +172,37 @@ test("commit: beside a writer each file is of one moment, and the container has 
   await place.strata("prune");
   deepEqual(readdirSync(join(place.store, "uppers")), []);
   await expectSound(place);
+});
+
+/** How many processors a commit could use when it ended, as the kernel says. */
+async function processorsOfCommit(place: Workplace): Promise<number> {
+  const [hook, told] = [place.at("at-exit.cjs"), place.at("processors")];
+  const lines = [
+    "const { readFileSync, writeFileSync } = require('node:fs');",
+    "const status = () => readFileSync('/proc/self/status');",
+    `process.on('exit', () => writeFileSync(${JSON.stringify(told)}, status()));`,
+  ];
+  writeFileSync(hook, lines.join("\n"));
+  const env = { NODE_OPTIONS: `--require=${hook}` };
+  const { status, stderr } = await place.tryStrata(["commit", "box"], { env });
+  equal(status, 0, stderr);
+  const allowed = /^Cpus_allowed:\s*([0-9a-f,]+)$/m.exec(readFileSync(told, "latin1"))?.[1] ?? "";
+  const bits = BigInt(`0x${allowed.replaceAll(",", "")}`).toString(2);
+  return bits.replaceAll("0", "").length;
+}
+
+test("commit: of a mounted container it leaves one processor to who uses that", {
+  skip: needsRoot,
+  timeout: 120_000,
+}, async () => {
+  await using place = new Workplace();
+  await preparedImage(place);
+  const all = availableParallelism();
+  const target = await place.mount("image", "box", "--name", "box");
+  writeFileSync(join(target, "new"), "new");
+  equal(await processorsOfCommit(place), Math.max(1, all - 1));
+  await place.strata("unmount", target);
+  equal(await processorsOfCommit(place), all);
 });
 
 test("branch: two containers from one state, mounted or not; removing one leaves the other", {

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { branch, commit, commitDirectory, diff, diffImages } from "../../engine/index.js";
 import { EngineError } from "../../errors.js";
 import { textOf } from "../../path.js";
+import { leaveOneProcessor } from "../../sys/index.js";
 import { progressBar } from "../progress-bar.js";
 import { collect } from "../repeatable.js";
 import { type GlobalOptions, openStore, print, printLine } from "../session.js";
@@ -56,6 +57,8 @@ Examples:
           ? await commit(store, {
               container: required(first),
               pause: flags.pause === true,
+              // Who writes in it must not wait for a thread of ours to have had its turn.
+              onMounted: leaveOneProcessor,
               ...options(flags, second),
               ...bar,
             })
