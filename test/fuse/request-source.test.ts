@@ -44,6 +44,10 @@ class SpiedLimit {
   set(microseconds: number | undefined): void {
     this.told.push(microseconds);
   }
+  isClosed = false;
+  close(): void {
+    this.isClosed = true;
+  }
 }
 
 function without(): FastWakeups {
@@ -116,6 +120,7 @@ test("FastWakeups: a limit that can't be set is not asked for again", () => {
       calls += 1;
       throw new FsError(errno.EIO, "write");
     },
+    close: () => undefined,
   };
   const wakeups = new FastWakeups(refusing, 0, () => 0);
   for (let request = 0; request < 1000; request++) wakeups.count();
@@ -143,6 +148,18 @@ test("RequestSource: processors may sleep deeply again before idle work begins",
   told.length = 0;
   idler.read(() => told.push([...other.told]));
   deepStrictEqual(told, [[0, undefined]]);
+});
+
+test("RequestSource: what follows the last request keeps no processor awake", () => {
+  const limit = new SpiedLimit();
+  const wakeups = new FastWakeups(limit, 0, () => 0);
+  const source = new RequestSource(new ScriptedDevice(() => 20), 2, wakeups);
+  readRequests(source, 200);
+  deepStrictEqual([wakeups.isHeld, limit.isClosed], [true, false]);
+  source.close();
+  deepStrictEqual([wakeups.isHeld, limit.isClosed], [false, true]);
+  readRequests(source, 200);
+  deepStrictEqual(limit.told, [0]);
 });
 
 test("latencyWanted: all processors of a small virtual machine, a light sleep of real ones", () => {

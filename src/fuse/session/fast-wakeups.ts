@@ -40,6 +40,8 @@ export function latencyWanted(use: FastWakeupsUse, machine: Machine): number | u
 export interface LatencyLimit {
   /** Throws FsError. */
   set(microseconds: number | undefined): void;
+  /** Gives it back for good. */
+  close(): void;
 }
 
 /** So many requests are timed together: the clock is asked seldom. */
@@ -102,6 +104,13 @@ export class FastWakeups {
     if (this.#isHeld) this.#hold(false);
   }
 
+  /** Nobody will ask any more. */
+  close(): void {
+    this.#isHeld = false;
+    this.#limit?.close();
+    this.#limit = undefined;
+  }
+
   #hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
     try {
@@ -109,8 +118,7 @@ export class FastWakeups {
     } catch (error) {
       if (!isFsError(error)) throw error;
       // The mount is slower and nothing else.
-      this.#isHeld = false;
-      this.#limit = undefined;
+      this.close();
     }
   }
 }

@@ -370,6 +370,7 @@ export class FuseSession {
 
   /** After the last request: the kernel sends no RELEASE for what is open at a forced end. */
   #closeAll(): void {
+    this.#source.close();
     this.readAhead.close();
     this.directReads.close();
     this.moved.close();

@@ -56,6 +56,11 @@ export class RequestSource {
     return this.#device.read();
   }
 
+  /** After the last request. */
+  close(): void {
+    this.#wakeups.close();
+  }
+
   #look(): number {
     if (this.#rest > 0) {
       this.#rest -= 1;
