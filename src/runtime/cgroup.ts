@@ -1,7 +1,7 @@
 // What the kernel tells of a container by its control groups: was something killed for want of
 // memory, is it frozen. Both layouts (cgroups(7)); false where nothing can be read.
 
-import { readKernelFile } from "./kernel-file.js";
+import { readKernelFile } from "../sys/index.js";
 
 const ROOT = "/sys/fs/cgroup";
 

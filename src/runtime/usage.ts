@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { join } from "node:path";
 import { hasCode } from "../node-errors.js";
-import { readKernelFile } from "./kernel-file.js";
+import { readKernelFile } from "../sys/index.js";
 
 /** Counters at one moment. Those that grow count from the container's start. */
 export interface Usage {

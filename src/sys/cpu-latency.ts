@@ -2,10 +2,10 @@
 // pm_qos_interface.rst). A request to the kernel lasts as long as its descriptor is open, so it
 // ends with the process, however that ends.
 
-import { readFileSync } from "node:fs";
 import { isFsError } from "../errors.js";
 import { bytesOf } from "../path.js";
 import { write } from "./io.js";
+import { readKernelFile } from "./kernel-file.js";
 import { AT_FDCWD } from "./libc.js";
 import { close, O_WRONLY, openAt } from "./open.js";
 
@@ -46,10 +46,5 @@ export class CpuLatency {
 
 /** Who decides how deep an idle processor sleeps ("menu", "teo", "haltpoll"); undefined where nobody does. */
 export function idleGovernor(): string | undefined {
-  try {
-    return readFileSync(GOVERNOR, "latin1").trim();
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error)) throw error;
-    return undefined;
-  }
+  return readKernelFile(GOVERNOR)?.trim();
 }

@@ -26,6 +26,7 @@ export {
   type InodeFlagsForm,
   setInodeFlags,
 } from "./ioctl.js";
+export * from "./kernel-file.js";
 export { AT_FDCWD, addressOf, alignedBuffer } from "./libc.js";
 export * from "./lock.js";
 export * from "./mode.js";

@@ -1,10 +1,11 @@
 // top: the processes of a container, as the host's ps shows them.
 
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { EngineError } from "../../errors.js";
 import { hasCode } from "../../node-errors.js";
 import type { Store } from "../../store/index.js";
+import { readKernelFile } from "../../sys/index.js";
 import { runningContainer } from "./running.js";
 
 /** A table as ps printed it. */
@@ -47,22 +48,18 @@ export function containerPids(first: number): ReadonlySet<number> {
 }
 
 function namespaceOf(pid: number): string | undefined {
-  return orGone(() => readlinkSync(`/proc/${pid}/ns/pid`));
-}
-
-/** proc_pid_stat(5): the fourth field; the second is a name in brackets with anything in it. */
-function parentOf(pid: number): number {
-  const text = orGone(() => readFileSync(`/proc/${pid}/stat`, "latin1")) ?? "";
-  return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
-}
-
-function orGone<T>(read: () => T): T | undefined {
   try {
-    return read();
+    return readlinkSync(`/proc/${pid}/ns/pid`);
   } catch (error) {
     if (hasCode(error, "ENOENT", "ESRCH", "EACCES", "EPERM")) return undefined;
     throw error;
   }
+}
+
+/** proc_pid_stat(5): the fourth field; the second is a name in brackets with anything in it. */
+function parentOf(pid: number): number {
+  const text = readKernelFile(`/proc/${pid}/stat`) ?? "";
+  return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
 }
 
 /** The rows of these processes. The last column may have blanks. Throws EngineError INVALID_ARGUMENT. */

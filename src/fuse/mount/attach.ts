@@ -1,7 +1,7 @@
 // Mounting and detaching as the kernel sees it: directly where that is allowed, else through
 // fusermount3.
 
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { errno, isFsError } from "../../errors.js";
 import { bytesOf } from "../../path.js";
 import {
@@ -19,6 +19,7 @@ import {
   mountFuse,
   mountFuseRootless,
   openFuseDevice,
+  readKernelFile,
   umount2,
   unmountRootless,
 } from "../../sys/index.js";
@@ -120,11 +121,8 @@ function diskReadAheadKb(dev: number): number | undefined {
     `/sys/class/bdi/${name}/read_ahead_kb`,
     `/sys/dev/block/${name}/../queue/read_ahead_kb`,
   ]) {
-    try {
-      return Number(readFileSync(file, "latin1"));
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-    }
+    const kb = readKernelFile(file);
+    if (kb !== undefined) return Number(kb);
   }
   return undefined;
 }

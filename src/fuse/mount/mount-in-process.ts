@@ -2,7 +2,7 @@
 // tree itself.
 
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
 import { sep } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -12,7 +12,7 @@ import { EngineError, errno, isFsError } from "../../errors.js";
 import { hasCode } from "../../node-errors.js";
 import { bytesOf } from "../../path.js";
 import { environmentWithoutCertificates, programFile } from "../../program-files.js";
-import { umount2, unmountRootless } from "../../sys/index.js";
+import { readKernelFile, umount2, unmountRootless } from "../../sys/index.js";
 import { detach } from "./attach.js";
 import type { FuseDriver, MountJob, MountReport } from "./mount-job.js";
 import { findMount, type MountEntry, STRATA_MOUNT_TYPE } from "./mount-table.js";
@@ -247,21 +247,11 @@ function mountProcesses(): { readonly pid: number; readonly target: string }[] {
   return readdirSync("/proc").flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
     const pid = Number(name);
-    const argv = readProcFile(pid, "cmdline").split("\0");
+    const argv = (readKernelFile(`/proc/${pid}/cmdline`, "utf8") ?? "").split("\0");
     const file = argv.indexOf(PROCESS_FILE);
     const target = argv[file + 1];
     return file > 0 && target !== undefined && isRunning(pid) ? [{ pid, target }] : [];
   });
-}
-
-/** Empty for a process that is gone. */
-function readProcFile(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "errno" in error) return "";
-    throw error;
-  }
 }
 
 /**
@@ -269,8 +259,8 @@ function readProcFile(pid: number, file: string): string {
  * has ended shows as one, too; its other threads hold the mount.
  */
 function isRunning(pid: number): boolean {
-  const stat = readProcFile(pid, "stat");
-  if (stat === "") return false;
+  const stat = readKernelFile(`/proc/${pid}/stat`);
+  if (stat === undefined) return false;
   // After the name in parentheses: state is the third field, num_threads the twentieth.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return !/^[ZX]/.test(fields[0] ?? "") || Number(fields[17]) > 1;

@@ -4,10 +4,9 @@
 // the kernel has no SELinux, and none was ever seen in this mount. Nobody else does, for nobody else
 // stops asking, and setfiles takes that answer for a failure (libselinux, restorecon_sb).
 
-import { readFileSync } from "node:fs";
 import { errno } from "../../errors.js";
-import { hasCode } from "../../node-errors.js";
 import { type ByteString, bytesOf } from "../../path.js";
+import { readKernelFile } from "../../sys/index.js";
 
 export const LABEL_NAME: ByteString = bytesOf("security.selinux");
 
@@ -61,16 +60,6 @@ export class Labels {
 
 const HOST: LabelWorld = {
   // Registered only where SELinux was not switched off at boot; the same list in every namespace.
-  hasSelinux: () => readProc("/proc/filesystems")?.includes("selinuxfs") ?? true,
-  programName: (pid) => readProc(`/proc/${pid}/comm`)?.trimEnd(),
+  hasSelinux: () => readKernelFile("/proc/filesystems")?.includes("selinuxfs") ?? true,
+  programName: (pid) => readKernelFile(`/proc/${pid}/comm`)?.trimEnd(),
 };
-
-function readProc(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch (error) {
-    // ESRCH: it ended meanwhile.
-    if (hasCode(error, "ENOENT", "ESRCH", "EACCES", "EPERM")) return undefined;
-    throw error;
-  }
-}
