@@ -131,9 +131,11 @@ export class HttpClient implements Disposable {
 
   /** Sends one request. Throws TransferError; errors of the body's source as they are. */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    const { body } = request;
+    const { url, body } = request;
+    const proxy = proxyFor(url, this.#environment);
+    const agent = await this.#agentFor(url, proxy);
     this.#expectOpen();
-    const sent = await this.#open(request);
+    const sent = this.#open(request, proxy, agent);
     try {
       const message = await new Promise<IncomingMessage>((resolve, reject) => {
         sent.on("response", resolve);
@@ -162,9 +164,9 @@ export class HttpClient implements Disposable {
     if (this.#closed) throw new TransferError("broken", "the transfer was ended");
   }
 
-  async #open(request: HttpRequest): Promise<ClientRequest> {
+  /** To be heard at once: it may fail before anything else is done. */
+  #open(request: HttpRequest, proxy: URL | undefined, agent: PlainAgent): ClientRequest {
     const { method, url, body } = request;
-    const proxy = proxyFor(url, this.#environment);
     const secure = url.protocol === "https:";
     const options: RequestOptions = {
       method,
@@ -174,15 +176,15 @@ export class HttpClient implements Disposable {
         ...lengthHeader(body),
         ...request.headers,
       },
+      agent,
     };
     const sent =
       proxy === undefined || secure
-        ? requestOf(secure)(url, { ...options, agent: await this.#agentFor(secure, proxy) })
+        ? requestOf(secure)(url, options)
         : requestOf(proxy.protocol === "https:")(proxy, {
             ...options,
             path: url.href,
             headers: { ...options.headers, host: url.host, ...proxyHeaders(proxy) },
-            agent: proxy.protocol === "https:" ? this.#secure : this.#plain,
           });
     this.#watch(sent);
     return sent;
@@ -214,9 +216,11 @@ export class HttpClient implements Disposable {
     });
   }
 
-  async #agentFor(secure: boolean, proxy: URL | undefined): Promise<PlainAgent> {
-    if (!secure) return this.#plain;
-    if (proxy === undefined) return this.#secure;
+  /** What makes the connection to `url`, or to the proxy that is asked for it. */
+  async #agentFor(url: URL, proxy: URL | undefined): Promise<PlainAgent> {
+    if (proxy === undefined || url.protocol !== "https:") {
+      return (proxy ?? url).protocol === "https:" ? this.#secure : this.#plain;
+    }
     const { TunnelAgent } = await import("./tunnel-agent.js");
     const known = this.#tunnels.get(proxy.href);
     if (known !== undefined) return known;

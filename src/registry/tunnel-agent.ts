@@ -2,6 +2,7 @@
 
 import { request as requestPlainly } from "node:http";
 import { Agent, type AgentOptions, type RequestOptions, request } from "node:https";
+import { isIPv6 } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectSecurely } from "node:tls";
 import { proxyHeaders } from "./proxy.js";
@@ -24,7 +25,8 @@ export class TunnelAgent extends Agent {
   ): undefined {
     const done = callback as (error: Error | null, stream?: Duplex) => void;
     const proxy = this.#proxy;
-    const target = `${options.host ?? ""}:${options.port ?? 443}`;
+    const host = options.host ?? "";
+    const target = `${isIPv6(host) ? `[${host}]` : host}:${options.port ?? 443}`;
     const connect = (proxy.protocol === "https:" ? request : requestPlainly)({
       method: "CONNECT",
       hostname: proxy.hostname.replace(/^\[|\]$/g, ""),
