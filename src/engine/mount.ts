@@ -3,7 +3,6 @@
 
 import { EngineError } from "../errors.js";
 import {
-  type FastWakeupsUse,
   type FuseDriver,
   type MountJob,
   mountInProcess,
@@ -11,6 +10,7 @@ import {
 } from "../fuse/index.js";
 import type { Container, ImageRecord, Store } from "../store/index.js";
 import { features } from "../sys/index.js";
+import { fastWakeupsOfEnvironment } from "./fast-wakeups.js";
 import { freezePlanPath } from "./freeze.js";
 import { checkMountPoint } from "./mount-point.js";
 import { type Progress, unpackProgress } from "./progress.js";
@@ -92,17 +92,6 @@ async function hasContainer(store: Store, text: string): Promise<boolean> {
   return all.some(({ id, name }) => name === text || (text.length >= 4 && id.startsWith(text)));
 }
 
-/** It concerns the machine rather than one mount: no option of each command that mounts. */
-function fastWakeupsOfEnvironment(): FastWakeupsUse {
-  const value = process.env["STRATA_FAST_WAKEUPS"];
-  if (value === undefined || value === "") return "auto";
-  if (value === "auto" || value === "on" || value === "off") return value;
-  throw new EngineError(
-    "INVALID_ARGUMENT",
-    `Cannot read STRATA_FAST_WAKEUPS "${value}": it is none of auto, on, off`,
-  );
-}
-
 /**
  * What a container's mount process is to do. `target`: an absolute path, links resolved. Throws
  * EngineError DATA_LOSS.
@@ -140,7 +129,7 @@ export async function mountJobOf(
     // The upper of a read-only mount is still the top of the tree: it may hold earlier changes.
     ...(await upperJob(store, upper)),
     freezePlan: freezePlanPath(store, container.id),
-    fastWakeups: fastWakeupsOfEnvironment(),
+    fastWakeups: fastWakeupsOfEnvironment(process.env),
     ...options,
   };
 }

@@ -1,6 +1,7 @@
 // The mount options by name: fuse-overlayfs', kernel overlayfs', libfuse's and mount(8)'s. Pure:
 // what is written becomes a request; whether its directories are there is the engine's question.
 
+import { parseFastWakeups } from "../../engine/fast-wakeups.js";
 import type { IdRange, LayerMountRequest, RedirectUse } from "../../engine/mount-layers.js";
 import { EngineError } from "../../errors.js";
 import {
@@ -133,8 +134,7 @@ const SETTERS: Readonly<Record<string, Setter>> = {
     else settings.passthrough = isOn(name, value) ? "auto" : "off";
   },
   fast_wakeups: (settings, value, name) => {
-    if (value === "auto") settings.fastWakeups = value;
-    else settings.fastWakeups = isOn(name, value) ? "on" : "off";
+    settings.fastWakeups = parseFastWakeups(`option "${name}"`, value ?? "on");
   },
   timeout: (settings, value, name) => {
     const written = text(name, value);
