@@ -115,10 +115,16 @@ export function planSetattr(union: Union, node: Node, change: AttrChange): Plan 
 
 /**
  * The value of an attribute, undefined where there is none. The kernel asks for CAPABILITY before the first write to
- * a file and before each chown, of every file that is made: that there is none is remembered. Throws FsError.
+ * a file and before each chown, of every file that is made: that there is none is remembered where nobody else `alters`
+ * the layers. Throws FsError.
  */
-export function mergedXattr(union: Union, node: Node, name: ByteString): Buffer | undefined {
-  if (name !== CAPABILITY) return layerOf(union, node).getxattr(node.inode, name);
+export function mergedXattr(
+  union: Union,
+  node: Node,
+  name: ByteString,
+  alters: boolean,
+): Buffer | undefined {
+  if (name !== CAPABILITY || alters) return layerOf(union, node).getxattr(node.inode, name);
   if (node.lacksCapability) return undefined;
   const value = layerOf(union, node).getxattr(node.inode, name);
   node.lacksCapability = value === undefined;

@@ -287,7 +287,7 @@ export class Overlay {
   getxattr(node: Node, name: ByteString): Buffer | undefined {
     const view = this.#view;
     view?.requireXattr(name, "getxattr");
-    const value = mergedXattr(this.#union, node, name);
+    const value = mergedXattr(this.#union, node, name, this.#alters);
     return view === undefined ? value : view.shownXattr(name, value);
   }
 

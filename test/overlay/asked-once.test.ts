@@ -63,6 +63,24 @@ test("Overlay: a miss ends with the next change", () => {
   listing.close();
 });
 
+test("Overlay: a capability that a layer gets is seen where others alter the layers", () => {
+  const base = memoryLayer();
+  const capability = bytesOf("security.capability");
+  const rights = Buffer.from([1, 0, 0, 2]);
+  const below = new Overlay({ stack: [], upper: base });
+  const { node } = below.create(below.root, TWICE, FILE, O_RDWR);
+  below.reference(node);
+  const overlay = new Overlay({ stack: [base], upper: memoryLayer(), alters: true });
+  const seen = overlay.lookup(overlay.root, TWICE);
+  ok(seen !== undefined);
+  overlay.reference(seen);
+  strictEqual(overlay.getxattr(seen, capability), undefined);
+  below.setxattr(node, capability, rights, 0);
+  deepStrictEqual(overlay.getxattr(seen, capability), rights);
+  below.removexattr(node, capability);
+  strictEqual(overlay.getxattr(seen, capability), undefined);
+});
+
 test("Overlay: that a file has no capability is known or asked for once, until it gets one", (t) => {
   const base = memoryLayer();
   const capability = bytesOf("security.capability");
