@@ -3,7 +3,7 @@
 import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { test } from "node:test";
 import { errno, FsError } from "../../src/errors.js";
-import { FastWakeups, latencyWanted } from "../../src/fuse/session/fast-wakeups.js";
+import { FastWakeups, latencyWanted, paysForOne } from "../../src/fuse/session/fast-wakeups.js";
 import { type RequestDevice, RequestSource } from "../../src/fuse/session/request-source.js";
 
 /** Requests that come after so many looks each; a blocking read waits for the next one. */
@@ -150,6 +150,31 @@ test("RequestSource: processors may sleep deeply again before idle work begins",
   deepStrictEqual(told, [[0, undefined]]);
 });
 
+test("RequestSource: who asks after a rest is woken fast, and nobody's processor stays awake for it", () => {
+  const limit = new SpiedLimit();
+  let now = 0;
+  const single = new FastWakeups(limit, 0, () => (now += 1), true);
+  const device = new ScriptedDevice(() => 1_000_000);
+  const source = new RequestSource(device, 2, single);
+  const idle: (number | undefined)[][] = [];
+  for (let request = 0; request < 3; request++) source.read(() => idle.push([...limit.told]));
+  // Each time nobody asked, it was taken back before anything else.
+  deepStrictEqual(idle, [[], [0, undefined], [0, undefined, 0, undefined]]);
+  deepStrictEqual(limit.told, [0, undefined, 0, undefined, 0]);
+  strictEqual(single.isHeld, false);
+  // Once it finds the next one by looking it goes on without being told again.
+  const quick = new SpiedLimit();
+  let gap = 1_000_000;
+  const busy = new RequestSource(
+    new ScriptedDevice(() => gap),
+    2,
+    new FastWakeups(quick, 0, () => (now += 1), true),
+  );
+  gap = 20;
+  readRequests(busy, 50);
+  deepStrictEqual(quick.told, [0, undefined, 0]);
+});
+
 test("RequestSource: what follows the last request keeps no processor awake", () => {
   const limit = new SpiedLimit();
   const wakeups = new FastWakeups(limit, 0, () => 0);
@@ -171,4 +196,11 @@ test("latencyWanted: all processors of a small virtual machine, a light sleep of
   strictEqual(latencyWanted("on", { ...guest, processors: 1 }), undefined);
   strictEqual(latencyWanted("auto", { governor: "menu", processors: 64 }), 5);
   strictEqual(latencyWanted("on", { governor: undefined, processors: 4 }), undefined);
+});
+
+test("paysForOne: where few processors are told, and sleep by way of a host", () => {
+  strictEqual(paysForOne(latencyWanted("auto", { governor: "haltpoll", processors: 2 }), 2), true);
+  strictEqual(paysForOne(latencyWanted("on", { governor: "haltpoll", processors: 64 }), 64), false);
+  strictEqual(paysForOne(latencyWanted("auto", { governor: "menu", processors: 2 }), 2), false);
+  strictEqual(paysForOne(latencyWanted("off", { governor: "haltpoll", processors: 2 }), 2), false);
 });

@@ -2,7 +2,8 @@
 // the time that somebody who makes many small files spends, most is his processor's being woken after
 // each answer: in a virtual machine that takes the host, 20 to 40 µs (native-notes/fuse-session.md).
 // The kernel lets root say how long waking may take (sys/cpu-latency.ts); that is so for
-// the whole machine and costs power, so it holds only as long as requests come close together.
+// the whole machine and costs power, so it holds only as long as requests come close together; or, where
+// there are few processors to be kept awake, while a single request is served.
 
 import { isFsError } from "../../errors.js";
 import { CpuLatency, idleGovernor } from "../../sys/index.js";
@@ -25,6 +26,8 @@ const GUEST_GOVERNOR = "haltpoll";
 const GUEST_LATENCY_US = 0;
 /** So many processors may be kept from sleeping in a virtual machine, where others want them too. */
 const MOST_GUEST_PROCESSORS = 8;
+/** So many are told soon enough, each by an interrupt, for a single request to gain by it. */
+const MOST_TOLD_PROCESSORS = 4;
 /** The lightest sleep of real processors (C1: 1 to 3 µs), none that empties caches. */
 const LATENCY_US = 5;
 
@@ -34,6 +37,11 @@ export function latencyWanted(use: FastWakeupsUse, machine: Machine): number | u
   if (use === "off" || governor === undefined || processors < 2) return undefined;
   if (governor !== GUEST_GOVERNOR) return LATENCY_US;
   return use === "on" || processors <= MOST_GUEST_PROCESSORS ? GUEST_LATENCY_US : undefined;
+}
+
+/** True where even one request is answered sooner with that limit, though setting it takes some microseconds. */
+export function paysForOne(microseconds: number | undefined, processors: number): boolean {
+  return microseconds === GUEST_LATENCY_US && processors <= MOST_TOLD_PROCESSORS;
 }
 
 /** What is asked of the kernel. */
@@ -58,8 +66,11 @@ export class FastWakeups {
 
   #limit: LatencyLimit | undefined;
   readonly #microseconds: number | undefined;
+  readonly #paysForOne: boolean;
   readonly #now: () => number;
   #isHeld = false;
+  /** The kernel was told. */
+  #isSet = false;
   #left = STRETCH;
   #since: number;
 
@@ -68,9 +79,11 @@ export class FastWakeups {
     limit: LatencyLimit | undefined,
     microseconds: number | undefined,
     now: () => number = () => performance.now(),
+    paysForOne = false,
   ) {
     this.#limit = limit;
     this.#microseconds = microseconds;
+    this.#paysForOne = paysForOne;
     this.#now = now;
     this.#since = now();
   }
@@ -81,9 +94,12 @@ export class FastWakeups {
     return new FastWakeups(
       microseconds === undefined ? undefined : CpuLatency.open(),
       microseconds,
+      undefined,
+      paysForOne(microseconds, processors),
     );
   }
 
+  /** Many requests come: it lasts until some time after the last. */
   get isHeld(): boolean {
     return this.#isHeld;
   }
@@ -96,25 +112,35 @@ export class FastWakeups {
     const now = this.#now();
     const tookMs = now - this.#since;
     this.#since = now;
-    if (this.#isHeld ? tookMs > SPARSE_MS : tookMs <= DENSE_MS) this.#hold(!this.#isHeld);
+    if (this.#isHeld ? tookMs <= SPARSE_MS : tookMs > DENSE_MS) return;
+    this.#isHeld = !this.#isHeld;
+    this.#set(this.#isHeld);
+  }
+
+  /** A request came after a rest: whoever asks has gone to sleep, and is to wake up soon. */
+  wake(): void {
+    if (this.#paysForOne) this.#set(true);
   }
 
   /** Nobody asks for anything. */
   release(): void {
-    if (this.#isHeld) this.#hold(false);
+    this.#isHeld = false;
+    this.#set(false);
   }
 
   /** Nobody will ask any more. */
   close(): void {
     this.#isHeld = false;
+    this.#isSet = false;
     this.#limit?.close();
     this.#limit = undefined;
   }
 
-  #hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
+  #set(isSet: boolean): void {
+    if (isSet === this.#isSet || this.#limit === undefined) return;
+    this.#isSet = isSet;
     try {
-      this.#limit?.set(isHeld ? this.#microseconds : undefined);
+      this.#limit.set(isSet ? this.#microseconds : undefined);
     } catch (error) {
       if (!isFsError(error)) throw error;
       // The mount is slower and nothing else.

@@ -185,8 +185,9 @@ export class FuseSession {
   /** Does what can wait until the next request is there, if anything can. */
   readonly #useIdleTime = (): void => {
     const { background } = this;
-    if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
+    // First what somebody does already, then what somebody might do.
     if (this.overlay.rehearsal.isDue) this.#rehearseWhileIdle();
+    if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
     for (let wasIdle = false; background.hasWork && !this.pause.isPaused; wasIdle = true) {
       if (this.#waits(background.waitMs(wasIdle))) return;
       background.step();

@@ -53,7 +53,9 @@ export class RequestSource {
       beforeSleep();
     }
     this.#block(true);
-    return this.#device.read();
+    const count = this.#device.read();
+    this.#wakeups.wake();
+    return count;
   }
 
   /** After the last request. */
