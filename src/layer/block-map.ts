@@ -9,14 +9,16 @@ const ALL = 0xff;
 /** A map where at first no block is the file's own. */
 export class BlockMap implements OwnBlocks {
   readonly blockBytes: number;
+  readonly zeroesEnds: boolean;
   #limitBytes: number;
   readonly #bits: Uint8Array;
   /** Blocks that begin below the limit, and how many of them are not owned. */
   #count: number;
   #missing: number;
 
-  constructor(blockBytes: number, limitBytes: number) {
+  constructor(blockBytes: number, limitBytes: number, zeroesEnds = false) {
     this.blockBytes = blockBytes;
+    this.zeroesEnds = zeroesEnds;
     this.#limitBytes = limitBytes;
     this.#count = Math.ceil(limitBytes / blockBytes);
     this.#missing = this.#count;

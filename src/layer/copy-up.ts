@@ -52,6 +52,8 @@ export interface CopyUpTools {
   readonly recordName: ByteString | undefined;
   /** Unit of partial copies; 0 where files are copied whole before they are written. */
   readonly blockBytes: number;
+  /** OwnBlocks.zeroesEnds. */
+  readonly zeroesEnds: boolean;
   /** False where no file shares blocks with another. */
   readonly clones: boolean;
   /** What we make can have any permissions at once, and be changed all the same. */
@@ -177,7 +179,7 @@ export function beginCopy(
     if (durable) fsync(fd);
     return undefined;
   }
-  const blocks = new BlockMap(blockBytes, sizeBytes);
+  const blocks = new BlockMap(blockBytes, sizeBytes, tools.zeroesEnds);
   if (isCut || content.stat().sizeBytes !== sizeBytes) {
     // Before the other: without that this one means nothing.
     const mark = formatBlocksMark({ limitBytes: sizeBytes, zeros: [] });

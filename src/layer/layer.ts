@@ -164,6 +164,8 @@ export interface OwnBlocks {
   readonly blockBytes: number;
   /** Blocks that begin at or above it are own; bytes at or above it are never the lower file's. */
   readonly limitBytes: number;
+  /** The file system writes zeros behind an end that moves (btrfs): a block with an end must be own before. */
+  readonly zeroesEnds: boolean;
   /** All blocks are own: the lower file is of no use any more. */
   readonly isComplete: boolean;
   owns(position: number): boolean;

@@ -40,9 +40,6 @@ import type { WorkDirectory } from "./work-directory.js";
 import { type BlocksMark, formatBlocksMark, parseBlocksMark, withRange } from "./zero-ranges.js";
 
 const NOTED = bytesOf("y");
-/** A page: the least that is written back as a whole. */
-const MIN_BLOCK_BYTES = 4096;
-
 /** Nothing is recorded: it was not truncated since the last mount, and nothing was zeroed. */
 const UNCUT: BlocksMark = { limitBytes: Number.POSITIVE_INFINITY, zeros: [] };
 
@@ -70,14 +67,17 @@ export class PartialLayer extends DirectoryLayer {
     const marks = MARK_NAMES[dialect.xattrPrefix];
     const { type, bsize } = statfsFd(rootFd);
     this.#workFd = work.indexFd;
-    this.#blockBytes = Math.max(MIN_BLOCK_BYTES, bsize);
+    // The unit of extents, also where a page has several: in a larger one a single byte would not count as written.
+    this.#blockBytes = bsize;
     const blockBytes = TRUSTED_MAGICS.includes(type) ? this.#blockBytes : 0;
     const redirects = work.form.xattrPrefix !== undefined;
     const { recordName } = dialect;
     // ext4 has no FICLONE.
     const clones = type !== EXT4_SUPER_MAGIC;
+    const zeroesEnds = type === BTRFS_SUPER_MAGIC;
     const makesModes = recordName === undefined && isRoot();
-    this.tools = { writer, marks, redirects, durable, recordName, blockBytes, clones, makesModes };
+    const common = { writer, marks, redirects, durable, recordName, makesModes };
+    this.tools = { ...common, blockBytes, zeroesEnds, clones };
     const isNoted = getxattrAt(this.#workFd, ITSELF, marks.partial) !== undefined;
     // Marks in user.* can't be changed on a file that its owner may not write.
     const records = dialect.recordName !== undefined;
@@ -130,7 +130,7 @@ export class PartialLayer extends DirectoryLayer {
     const fd = this.openFd(node, O_RDONLY);
     try {
       const limit = Math.min(limitBytes, statFd(fd).sizeBytes);
-      const map = new BlockMap(this.#blockBytes, limit);
+      const map = new BlockMap(this.#blockBytes, limit, this.tools.zeroesEnds);
       for (const { start, end } of zeros) map.wrote(start, end);
       const written = new WholeBlocks(map);
       forEachWrittenExtent(fd, limit, (start, end) => written.add(start, end));

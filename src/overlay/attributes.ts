@@ -13,6 +13,7 @@ import {
 } from "../sys/index.js";
 import { CAPABILITY } from "./capability.js";
 import { planCopyUp } from "./copy-up.js";
+import { ownEnd } from "./data-place.js";
 import type { Handle } from "./handle.js";
 import { layerOf } from "./layer-of.js";
 import type { Node } from "./node.js";
@@ -107,6 +108,7 @@ export function planSetattr(union: Union, node: Node, change: AttrChange): Plan 
   };
   // What a truncation drops is not copied.
   planCopyUp(union, node, plan, { change, taken, writes: sizeBytes !== undefined });
+  if (sizeBytes !== undefined) plan.add("own end", () => ownEnd(union, node, sizeBytes));
   plan.add("set attributes", () => {
     if (!isMade) upper.setattr(node.inode, change);
   });

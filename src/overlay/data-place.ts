@@ -27,6 +27,17 @@ export function ownBlocks(union: Union, node: Node): OwnBlocks | undefined {
   return union.upper?.ownBlocks(node.inode);
 }
 
+/** Before a file is truncated to `sizeBytes` by its name: PartialFile.ownEnd. Throws FsError. */
+export function ownEnd(union: Union, node: Node, sizeBytes: number): void {
+  if (ownBlocks(union, node)?.zeroesEnds !== true) return;
+  const file = openData(union, node, O_RDWR);
+  try {
+    if (file instanceof PartialFile) file.ownEnd(sizeBytes);
+  } finally {
+    file.close();
+  }
+}
+
 /** Opens the data of a file, wherever they are. `flags` are O_*, for writing only in the upper. */
 export function openData(union: Union, part: Part, flags: number): LayerFile {
   const { data, inode, slot } = part;

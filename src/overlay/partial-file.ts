@@ -84,6 +84,7 @@ export class PartialFile implements LayerFile {
   write(from: Uint8Array, start: number, lengthBytes: number, position: number): number {
     const { own, appends } = this.#parts;
     const first = appends ? own.stat().sizeBytes : position;
+    if (first + lengthBytes > this.#parts.blocks.limitBytes) this.ownEnd(first + lengthBytes);
     let done = 0;
     while (done < lengthBytes) {
       const length = Math.min(lengthBytes - done, PIECE_BYTES);
@@ -120,11 +121,27 @@ export class PartialFile implements LayerFile {
     return edge;
   }
 
+  /**
+   * Before the file ends at `sizeBytes`: where the file system zeroes the block of the end, the old
+   * one when a file grows, it must not be the lower file's, which those zeros would hide.
+   */
+  ownEnd(sizeBytes: number): void {
+    const { own, blocks } = this.#parts;
+    const { blockBytes, limitBytes, zeroesEnds } = blocks;
+    const end = Math.min(sizeBytes, limitBytes);
+    if (!zeroesEnds || end % blockBytes === 0 || blocks.owns(end)) return;
+    const first = roundDown(end, blockBytes);
+    const piece = this.#edge(first, Math.min(first + blockBytes, limitBytes));
+    const count = writeBlocks(own, blocks, piece, 0, piece.length, first);
+    if (count < piece.length) throw new FsError(errno.ENOSPC, "write");
+  }
+
   stat(): Stat {
     return this.#parts.own.stat();
   }
 
   truncate(sizeBytes: number): void {
+    this.ownEnd(sizeBytes);
     this.#parts.own.truncate(sizeBytes);
   }
 
@@ -141,7 +158,9 @@ export class PartialFile implements LayerFile {
     const zeroes = kind === FALLOC_FL_PUNCH_HOLE || kind === FALLOC_FL_ZERO_RANGE;
     if (kind !== 0 && !zeroes) throw new FsError(errno.EOPNOTSUPP, "fallocate");
     if (zeroes && position < limitBytes) this.#zero(position, Math.min(end, limitBytes));
-    if (end > above) own.allocate(mode, above, end - above);
+    if (end <= above) return;
+    this.ownEnd(end);
+    own.allocate(mode, above, end - above);
   }
 
   /** Zeros below the limit: written at the edges, a hole between. */

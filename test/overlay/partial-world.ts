@@ -4,7 +4,7 @@
 
 import { deepStrictEqual, fail, ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FsError } from "../../src/errors.js";
@@ -15,6 +15,7 @@ import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_ZERO_RANGE,
+  fallocate,
   features,
   O_APPEND,
   O_RDONLY,
@@ -41,6 +42,7 @@ export type PartialOperation = (typeof PARTIAL_OPERATIONS)[number];
 /** The file in both forms. `content` is the lower file's at first. */
 export class PartialWorld implements Disposable {
   readonly scratch: string;
+  readonly #lower: string;
   overlay: Overlay;
   content: Buffer;
   names: string[] = [NAMES[0]];
@@ -49,30 +51,36 @@ export class PartialWorld implements Disposable {
   /** So many uppers were frozen. */
   #frozen = 0;
 
-  constructor(lower: Buffer, holes: readonly { start: number; end: number }[]) {
-    this.scratch = mkdtempSync(join(tmpdir(), "strata-partial-"));
-    for (const name of ["lower", "upper", "work"]) mkdirSync(join(this.scratch, name));
-    writeFileSync(join(this.scratch, "lower", NAMES[0]), lower);
+  /** Everything lies below `place`; the lower layer on another disk, where one is given. */
+  constructor(
+    lower: Buffer,
+    holes: readonly { start: number; end: number }[],
+    place: string = tmpdir(),
+    lowerPlace?: string,
+  ) {
+    this.scratch = mkdtempSync(join(place, "strata-partial-"));
+    this.#lower = mkdtempSync(join(lowerPlace ?? this.scratch, "lower-"));
+    for (const name of ["upper", "work"]) mkdirSync(join(this.scratch, name));
+    writeFileSync(join(this.#lower, NAMES[0]), lower);
     this.content = Buffer.from(lower);
     for (const hole of holes) this.#holeBelow(hole.start, hole.end);
     this.overlay = this.#open();
   }
 
   #holeBelow(start: number, end: number): void {
-    const layer = openDirectoryUpper(join(this.scratch, "lower"), join(this.scratch, "work"));
-    const node = layer.lookup(layer.root, bytesOf(NAMES[0]) as Name);
-    ok(typeof node === "object");
-    const file = layer.open(node, O_RDWR);
-    file.allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, end - start);
-    file.close();
-    layer.close();
+    const fd = openSync(join(this.#lower, NAMES[0]), "r+");
+    try {
+      fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, end - start);
+    } finally {
+      closeSync(fd);
+    }
     this.content.fill(0, start, end);
   }
 
   #open(): Overlay {
     const frozen = Array.from({ length: this.#frozen }, (_, n) => this.#upper(n, true)).reverse();
     return new Overlay({
-      stack: [openDirectoryLayer(join(this.scratch, "lower"))],
+      stack: [openDirectoryLayer(this.#lower)],
       frozen,
       upper: this.#upper(this.#frozen, false),
     });
@@ -297,7 +305,8 @@ export class PartialWorld implements Disposable {
   [Symbol.dispose](): void {
     this.handle?.close();
     this.overlay.close();
-    rmSync(this.scratch, { recursive: true, force: true });
+    for (const place of [this.scratch, this.#lower])
+      rmSync(place, { recursive: true, force: true });
   }
 }
 

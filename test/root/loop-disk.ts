@@ -10,7 +10,7 @@ export type DiskKind = "ext4" | "xfs" | "btrfs" | "tmpfs";
 
 const MAKERS: Readonly<Record<DiskKind, readonly string[]>> = {
   ext4: ["mkfs.ext4", "-q", "-F", "-m0"],
-  xfs: ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"],
+  xfs: ["mkfs.xfs", "-q", "-f"],
   btrfs: ["mkfs.btrfs", "-q", "-f"],
   tmpfs: [],
 };
@@ -28,7 +28,8 @@ export class Disk implements Disposable {
   /** Its root directory. */
   readonly path: string;
 
-  constructor(kind: DiskKind, sizeMb: number) {
+  /** `more`: options for the maker. */
+  constructor(kind: DiskKind, sizeMb: number, more: readonly string[] = []) {
     this.kind = kind;
     this.#folder = mkdtempSync(join(tmpdir(), `strata-${kind}-`));
     // Other user ids walk through it.
@@ -44,7 +45,7 @@ export class Disk implements Disposable {
     const image = join(this.#folder, "disk");
     writeFileSync(image, "");
     truncateSync(image, sizeMb * 1024 * 1024);
-    execFileSync(maker, [...options, image], { stdio: "pipe" });
+    execFileSync(maker, [...options, ...more, image], { stdio: "pipe" });
     execFileSync("mount", ["-t", kind, "-o", "loop", image, this.path], { stdio: "pipe" });
   }
 
