@@ -71,19 +71,24 @@ export function startMountProcess(target: string, logFile: string): WaitingMount
     child.once("spawn", resolve);
     child.once("error", reject);
   });
+  // Whoever asks for the mount hears why there is no process, however much later that is.
+  const isStarted = started.then(
+    () => true,
+    () => false,
+  );
   const ended = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
-  const [, , , jobPipe, reportPipe] = child.stdio;
   return {
     async mount(job) {
       await started;
+      const [, , , jobPipe, reportPipe] = child.stdio;
       const pipes = { job: jobPipe as Writable, report: reportPipe as Readable };
       const mounted = await mountBy({ pid: child.pid ?? 0, ended, ...pipes }, job);
       child.unref();
       return mounted;
     },
     async end() {
-      await started;
-      (jobPipe as Writable).end();
+      if (!(await isStarted)) return;
+      (child.stdio[3] as Writable).end();
       await ended;
     },
   };
