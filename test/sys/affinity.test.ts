@@ -21,15 +21,29 @@ function threadsAfterLeaving(list: string): string[] {
   return [...new Set(lines.map((line) => line.replace(/^.*: /, "")))];
 }
 
+/** The first two processors that this process may use, or the only one: not 0 and 1 in every container. */
+function someProcessors(): string[] {
+  const told = spawnSync("taskset", ["-cp", String(process.pid)], { encoding: "utf8" });
+  const ranges = told.stdout.trim().replace(/^.*: /, "").split(",");
+  return ranges
+    .flatMap((range) => {
+      const [first = 0, last = first] = range.split("-").map(Number);
+      return first === last ? [first] : [first, first + 1];
+    })
+    .slice(0, 2)
+    .map(String);
+}
+
 test("leaveOneProcessor: no thread runs on the last one any more", (t) => {
-  const all = spawnSync("taskset", ["-cp", String(process.pid)], { encoding: "utf8" });
-  if (!/[,-]/.test(all.stdout.replace(/^.*: /, ""))) {
+  const [first = "", second] = someProcessors();
+  if (second === undefined) {
     t.skip("there is one processor");
     return;
   }
-  assert.deepEqual(threadsAfterLeaving("0,1"), ["0"]);
+  assert.deepEqual(threadsAfterLeaving(`${first},${second}`), [first]);
 });
 
 test("leaveOneProcessor: the only one is kept", () => {
-  assert.deepEqual(threadsAfterLeaving("0"), ["0"]);
+  const [first = ""] = someProcessors();
+  assert.deepEqual(threadsAfterLeaving(first), [first]);
 });
