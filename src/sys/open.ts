@@ -159,6 +159,18 @@ export function dup(fd: number): number {
   return checked(fcntl(fd, F_DUPFD_CLOEXEC, 0), "fcntl");
 }
 
+/**
+ * Makes room for `count` descriptors in the process's table; no more where its limit is lower. The kernel doubles
+ * the table when it is full, and in a process with several threads waits each time until none looks at
+ * the old one (expand_fdtable, synchronize_rcu: some 10 ms).
+ */
+export function reserveDescriptors(count: number): void {
+  const any = openAt(AT_FDCWD, bytesOf("/"), O_PATH);
+  const last = fcntl(any, F_DUPFD_CLOEXEC, count - 1);
+  if (last >= 0) close(last);
+  close(any);
+}
+
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 

@@ -116,3 +116,16 @@ test("Descriptor: closes once, and its number is dead afterwards", (t) => {
   assert.throws(() => descriptor.fd, { code: "EBADF" });
   assert.throws(() => sys.close(number), { code: "EBADF" });
 });
+
+test("reserveDescriptors: the table has room, and no descriptor stays open", () => {
+  const size = (): number =>
+    Number(/^FDSize:\s*(\d+)$/m.exec(fs.readFileSync("/proc/self/status", "latin1"))?.[1]);
+  const wanted = size() * 2;
+  const before = fs.readdirSync("/proc/self/fd").length;
+  sys.reserveDescriptors(wanted);
+  assert.ok(size() >= wanted, `${size()} of ${wanted}`);
+  assert.equal(fs.readdirSync("/proc/self/fd").length, before);
+  // More than the process may have: it does without.
+  sys.reserveDescriptors(2 ** 31);
+  assert.equal(fs.readdirSync("/proc/self/fd").length, before);
+});

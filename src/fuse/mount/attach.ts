@@ -20,12 +20,16 @@ import {
   mountFuseRootless,
   openFuseDevice,
   readKernelFile,
+  reserveDescriptors,
   umount2,
   unmountRootless,
 } from "../../sys/index.js";
 import type { MountFlag, MountJob } from "./mount-job.js";
 import { findMount, STRATA_SUBTYPE } from "./mount-table.js";
 import { refusesOthers } from "./refuses-others.js";
+
+/** Those of 800 directories in ten layers; the kernel takes 64 KiB for the table. */
+const DESCRIPTORS = 8192;
 
 const ROOT_MODE = 0o040000;
 /** Two messages of the largest size: one is served while the other is read. */
@@ -47,6 +51,11 @@ const MS_FLAGS: Readonly<Record<MountFlag, number>> = {
 /** Root who lets only root in needs no more than the kernel's own check of the owner. */
 function letsOthersAsk(job: MountJob): boolean {
   return job.permissions !== "owner-only" && (job.allowRoot !== true || refusesOthers(job));
+}
+
+/** A walk opens the directories of all layers, and shall not wait for the table of descriptors to grow. */
+export function makeRoomForLayers(): void {
+  reserveDescriptors(DESCRIPTORS);
 }
 
 /** Mounts and returns the descriptor of the connection. Throws FsError or EngineError. */

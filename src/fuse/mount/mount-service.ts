@@ -41,7 +41,11 @@ class MountService {
         maxYoungGenerationSizeMb: SESSION_YOUNG_MB,
       },
     });
-    this.#attaching = import("./attach.js");
+    this.#attaching = import("./attach.js").then((attaching) => {
+      // While the session's thread is loading: in the middle of a walk everybody would wait.
+      attaching.makeRoomForLayers();
+      return attaching;
+    });
     this.#session.on("message", (message: SessionMessage) => this.#hear(message));
     this.#session.on("error", (error) => this.#fail(error));
     this.#session.on("exit", () => this.#fail(new Error("the session's thread ended")));
