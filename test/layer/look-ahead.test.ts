@@ -86,6 +86,29 @@ test("LookAhead: a layer lists the same, no access time moves, no descriptor sta
   strictEqual(openDescriptors(), before);
 });
 
+test("LookAhead: all layers take turns, and every directory is looked into", {
+  ...LIMIT,
+  skip,
+}, () => {
+  using scratch = new Scratch();
+  const lookAhead = new LookAhead(ALWAYS);
+  const layers = ["a", "b", "c"].map((name) => {
+    const path = scratch.directory(name);
+    fill(path);
+    return openDirectoryLayer(path, { lookAhead });
+  });
+  const opened = openDescriptors();
+  try {
+    for (const layer of layers) strictEqual(layer.readdir(layer.root).length, 2 * DIRECTORIES + 1);
+    ok(lookAhead.lookedInto < 3 * DIRECTORIES, "not all at once");
+    waitFor(() => lookAhead.underWay === 0);
+    strictEqual(lookAhead.lookedInto, 3 * DIRECTORIES);
+    strictEqual(openDescriptors(), opened + 1, "the rings alone");
+  } finally {
+    for (const layer of layers) layer.close();
+  }
+});
+
 test("LookAhead: closed while lookups are under way it leaves nothing, and begins nothing", {
   ...LIMIT,
   skip,
