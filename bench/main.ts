@@ -1,10 +1,14 @@
 // npm run bench: measures strata beside other unions and prints what it found. See README.md.
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sentenceOf } from "../src/cli/message.js";
+import { EngineError } from "../src/errors.js";
+import { asFsError } from "../src/node-errors.js";
 import { measureCommits } from "./commits/measure-commits.js";
+import { listContents, requireKnown } from "./contents.js";
 import { measureEmptyProcess } from "./empty-process.js";
 import { type Options, parseOptions, USAGE } from "./options.js";
 import { joined, measuredRows, readRun, requireSame } from "./report/continued.js";
@@ -20,6 +24,7 @@ import { installFuseOverlayfs2 } from "./subjects/cargo-install.js";
 import type { Subject } from "./subjects/subject.js";
 import { allWorkloads, chosenWorkloads } from "./workloads/all-workloads.js";
 
+const WRONG_USE_STATUS = 2;
 const RESULTS = fileURLToPath(new URL("../../bench/results", import.meta.url));
 
 function say(line: string): void {
@@ -77,19 +82,34 @@ async function measureAll(
   return joined(earlier, later, keys);
 }
 
-async function bench(options: Options): Promise<Run> {
-  if (process.geteuid?.() !== 0) {
-    throw new Error("Cannot measure: needs root to mount and to drop caches");
+/** Throws EngineError INVALID_ARGUMENT where nothing can be written. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    const sentence = sentenceOf(asFsError(error, "write to folder", path));
+    throw new EngineError("INVALID_ARGUMENT", sentence, { cause: error });
   }
+}
+
+async function bench(options: Options): Promise<Run> {
+  requireKnown(options);
+  if (process.geteuid?.() !== 0) {
+    throw new EngineError("UNSUPPORTED", 'Cannot measure "mounts": that needs root');
+  }
+  const output = options.output ?? RESULTS;
+  const folder = options.scratch ?? tmpdir();
+  // What can't be written at the end is known before hours of work.
+  for (const path of [output, folder]) makeFolder(path);
   if (options.sizes.name === "full") installFuseOverlayfs2(say);
   const wanted = allSubjects().filter((subject) => isWanted(subject, options));
   const present = wanted.filter(({ missing }) => missing === undefined);
   const missing = wanted.flatMap((s) => (s.missing === undefined ? [] : [[s.name, s.missing]]));
   for (const [name, reason] of missing) say(`${name} is left out: ${reason}`);
-  const output = options.output ?? RESULTS;
   const profiles = options.profile ? join(output, "profiles") : undefined;
   if (profiles !== undefined) mkdirSync(profiles, { recursive: true });
-  const scratch = mkdtempSync(join(options.scratch ?? tmpdir(), "strata-bench-"));
+  const scratch = mkdtempSync(join(folder, "strata-bench-"));
   try {
     const machine = describeMachine(scratch, present);
     const earlier = options.continues ? readRun(output) : undefined;
@@ -111,19 +131,10 @@ async function bench(options: Options): Promise<Run> {
   }
 }
 
-function list({ sizes }: Options): string {
-  const rows = allWorkloads(sizes).flatMap(({ steps }) => steps.map(({ row }) => row));
-  const lines = [
-    ...allSubjects().map(({ name, missing }) => `subject ${name}${missing ? `: ${missing}` : ""}`),
-    ...rows.map(({ key, label }) => `row ${key}: ${label}`),
-  ];
-  return `${lines.join("\n")}\n`;
-}
-
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2));
   if (options.help || options.list) {
-    process.stdout.write(options.help ? USAGE : list(options));
+    process.stdout.write(options.help ? USAGE : listContents(options.sizes));
     return;
   }
   const run = await bench(options);
@@ -131,4 +142,10 @@ async function main(): Promise<void> {
   process.stdout.write(formatRun(run));
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof EngineError)) throw error;
+  process.stderr.write(`Error: ${error.message}\n`);
+  process.exitCode = WRONG_USE_STATUS;
+}

@@ -1,6 +1,8 @@
 // The benchmark's command line.
 
 import { parseArgs } from "node:util";
+import { EngineError } from "../src/errors.js";
+import { hasCode } from "../src/node-errors.js";
 import { FULL, type Sizes, SMALL } from "./sizes.js";
 
 export const USAGE = `npm run bench -- [options]       (root)
@@ -33,25 +35,24 @@ export interface Options {
   readonly help: boolean;
 }
 
-/** Throws what node:util's parseArgs throws, or an Error about a number. */
+const FLAGS = {
+  small: { type: "boolean", default: false },
+  only: { type: "string", default: "" },
+  subjects: { type: "string", default: "" },
+  driver: { type: "string" },
+  rounds: { type: "string" },
+  limit: { type: "string", default: "300" },
+  profile: { type: "boolean", default: false },
+  continue: { type: "boolean", default: false },
+  output: { type: "string" },
+  scratch: { type: "string" },
+  list: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** Throws EngineError INVALID_ARGUMENT for what is no option, or has no such value. */
 export function parseOptions(words: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...words],
-    options: {
-      small: { type: "boolean", default: false },
-      only: { type: "string", default: "" },
-      subjects: { type: "string", default: "" },
-      driver: { type: "string" },
-      rounds: { type: "string" },
-      limit: { type: "string", default: "300" },
-      profile: { type: "boolean", default: false },
-      continue: { type: "boolean", default: false },
-      output: { type: "string" },
-      scratch: { type: "string" },
-      list: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
+  const { values } = parsed(words);
   return {
     sizes: values.small ? SMALL : FULL,
     only: listOf(values.only),
@@ -68,6 +69,24 @@ export function parseOptions(words: readonly string[]): Options {
   };
 }
 
+function parsed(words: readonly string[]) {
+  try {
+    return parseArgs({ args: [...words], options: FLAGS });
+  } catch (error) {
+    const isTheirs = hasCode(
+      error,
+      "ERR_PARSE_ARGS_UNKNOWN_OPTION",
+      "ERR_PARSE_ARGS_INVALID_OPTION_VALUE",
+      "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL",
+    );
+    if (!isTheirs || !(error instanceof Error)) throw error;
+    // Node's sentence, without its advice about "--".
+    const [state = ""] = error.message.split(/\. |\n/);
+    const message = `Cannot read "${words.join(" ")}": ${state} (see --help)`;
+    throw new EngineError("INVALID_ARGUMENT", message, { cause: error });
+  }
+}
+
 function listOf(text: string): readonly string[] {
   return text.split(",").filter((word) => word !== "");
 }
@@ -75,5 +94,6 @@ function listOf(text: string): readonly string[] {
 function positive(name: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`Cannot use "${name} ${text}": it takes a whole number above 0`);
+  const message = `Cannot use "${name} ${text}": it takes a whole number above 0`;
+  throw new EngineError("INVALID_ARGUMENT", message);
 }

@@ -3,6 +3,7 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { EngineError } from "../../src/errors.js";
 import type { Machine } from "./machine.js";
 import type { Run } from "./results.js";
 import type { Measured, Row } from "./sample.js";
@@ -18,7 +19,9 @@ export function requireSame(earlier: Run, sizes: string, machine: Machine): void
   const stateOf = (size: string, { processor, kernel, node }: Machine): string =>
     `${size} size, ${processor}, Linux ${kernel}, Node ${node}`;
   const [then, now] = [stateOf(earlier.sizes, earlier.machine), stateOf(sizes, machine)];
-  if (then !== now) throw new Error(`Cannot continue the run of "${then}": this is "${now}"`);
+  if (then === now) return;
+  const message = `Cannot continue the run of "${then}": this is "${now}"`;
+  throw new EngineError("INVALID_ARGUMENT", message);
 }
 
 /** Keys of the rows that have a value. */

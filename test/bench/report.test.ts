@@ -104,7 +104,7 @@ test("parseOptions: lists by commas; numbers are checked", () => {
   const { only, subjects, rounds, sizes } = parseOptions(["--small", "--only", "walk,list"]);
   deepStrictEqual([only, subjects, rounds, sizes.name], [["walk", "list"], [], 1, "small"]);
   throws(() => parseOptions(["--rounds", "0"]), /whole number above 0/);
-  throws(() => parseOptions(["--no-such-option"]));
+  throws(() => parseOptions(["--no-such-option"]), { code: "INVALID_ARGUMENT" });
 });
 
 test("joined: rows with a value stay, the others are the later run's, in the order of all", () => {
