@@ -141,9 +141,6 @@ test("requireSame: what was measured elsewhere is not continued", () => {
     ...{ measured, verdicts: [], hints: [] },
   };
   requireSame(run, "full", { ...machine, versions: { umoci: "0.4.7" } });
-  throws(
-    () => requireSame(run, "small", machine),
-    /Cannot continue the run of "full size, one/,
-  );
+  throws(() => requireSame(run, "small", machine), /Cannot continue the run of "full size, one/);
   throws(() => requireSame(run, "full", { ...machine, kernel: "6.19" }), /Cannot continue/);
 });
