@@ -1,7 +1,7 @@
 // getattr, statfs, readlink, chmod, chown, utimens, truncate: an inode's attributes.
 
 import type { AttrChange } from "../../layer/index.js";
-import type { Stat } from "../../sys/index.js";
+import { isDirectory, type Stat } from "../../sys/index.js";
 import { attrField, opcode } from "../wire/protocol.js";
 import type { Call } from "./call.js";
 import type { NativeSession } from "./native-session.js";
@@ -44,7 +44,9 @@ export function fgetattr(session: NativeSession, call: Call): number {
 /** libfuse takes one from the links of a hidden file: for itself, it was only renamed. */
 function putStat(session: NativeSession, call: Call, stat: Stat): number {
   const isCounted = stat.nlink > 0 && session.paths.isHidden(call.path);
-  call.putStat(isCounted ? { ...stat, nlink: stat.nlink + 1 } : stat);
+  // Nobody links directories: theirs are their subdirectories.
+  const isShared = isCounted || (stat.nlink > 1 && !isDirectory(stat.mode));
+  call.putStat(isCounted ? { ...stat, nlink: stat.nlink + 1 } : stat, isShared);
   return 0;
 }
 

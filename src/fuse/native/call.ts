@@ -8,6 +8,7 @@ import { errno, FsError } from "../../errors.js";
 import { type ByteString, bytesOf, bytesOfBuffer } from "../../path.js";
 import type { Stat, Statfs } from "../../sys/index.js";
 import { encodeDevice } from "../wire/reply.js";
+import type { AttributeBelief } from "./attribute-belief.js";
 import type { NativeBinding } from "./binding.js";
 import { readMemory, writeMemory } from "./process-memory.js";
 import type { RawRequest, RawRequests } from "./raw-requests.js";
@@ -47,29 +48,30 @@ const NOT_UTF8 = "\ufffd";
 const statBytes = Buffer.alloc(144);
 const statvfsBytes = Buffer.alloc(112);
 
+/** What all calls of a mount have in common. */
+export interface CallParts {
+  readonly binding: NativeBinding;
+  readonly requests: RawRequests;
+  readonly belief: AttributeBelief;
+}
+
 /** Exactly one of `finish`'s calls ends it; nothing of it may be used after. */
 export class Call {
-  readonly #binding: NativeBinding;
+  readonly #parts: CallParts;
   readonly #record: Buffer;
   readonly #given: readonly unknown[];
-  readonly #requests: RawRequests;
   /** The number that open and create give to the file. */
   fileNumber: number | undefined;
 
-  constructor(
-    parts: { readonly binding: NativeBinding; readonly requests: RawRequests },
-    record: Buffer,
-    given: readonly unknown[],
-  ) {
-    this.#binding = parts.binding;
-    this.#requests = parts.requests;
+  constructor(parts: CallParts, record: Buffer, given: readonly unknown[]) {
+    this.#parts = parts;
     this.#record = record;
     this.#given = given;
   }
 
   /** The kernel's request behind the call, if it is found and has this opcode. */
   request(opcode: number): RawRequest | undefined {
-    const request = this.#requests.of(this.#record);
+    const request = this.#parts.requests.of(this.#record);
     return request?.opcode === opcode ? request : undefined;
   }
 
@@ -163,8 +165,12 @@ export class Call {
     };
   }
 
-  /** Answers getattr: struct stat of x86-64, whole, where fuse-native knows milliseconds. */
-  putStat(stat: Stat): void {
+  /**
+   * Answers getattr: struct stat of x86-64, whole, where fuse-native knows milliseconds.
+   * `isShared`: other names of the file have the same attributes, and change them.
+   */
+  putStat(stat: Stat, isShared: boolean): void {
+    if (isShared) this.#parts.belief.doubt(this.#record);
     const bytes = statBytes;
     bytes.writeBigUInt64LE(stat.ino, 8);
     bytes.writeBigUInt64LE(BigInt(stat.nlink), 16);
@@ -179,6 +185,11 @@ export class Call {
     putTime(bytes, 88, stat.mtimeSec, stat.mtimeNsec);
     putTime(bytes, 104, stat.ctimeSec, stat.ctimeNsec);
     writeMemory(this.#record.readBigUInt64LE(field.stat), bytes);
+  }
+
+  /** Something changes attributes of this inode that the kernel would go on to believe. */
+  attributesChanged(nodeId: bigint): void {
+    this.#parts.belief.changed(nodeId);
   }
 
   /** Answers statfs: struct statvfs of 64-bit Linux, where fuse-native knows 32 bits. */
@@ -206,13 +217,14 @@ export class Call {
 
   /** Lets libfuse go on: with a negative errno, or what the operation returns (0, or a count). */
   finish(result: number): void {
+    const { binding } = this.#parts;
     const lent = this.#given.find((one) => Buffer.isBuffer(one));
     if (Buffer.isBuffer(lent)) {
-      this.#binding.fuse_native_signal_setxattr(this.#record, result, lent.buffer);
+      binding.fuse_native_signal_setxattr(this.#record, result, lent.buffer);
     } else if (this.fileNumber !== undefined) {
-      this.#binding.fuse_native_signal_open(this.#record, result, this.fileNumber);
+      binding.fuse_native_signal_open(this.#record, result, this.fileNumber);
     } else {
-      this.#binding.fuse_native_signal_unlink(this.#record, result);
+      binding.fuse_native_signal_unlink(this.#record, result);
     }
   }
 }

@@ -5,9 +5,12 @@ import { Buffer } from "node:buffer";
 import { readdirSync, readlinkSync } from "node:fs";
 import { assert } from "../../assert.js";
 import { EngineError } from "../../errors.js";
+import { close, dup } from "../../sys/index.js";
 import type { Log } from "../session/log.js";
+import { opcode } from "../wire/protocol.js";
+import { AttributeBelief, beliefWorld } from "./attribute-belief.js";
 import { loadBinding, type NativeBinding, type NativeHandler, OPERATION_NAMES } from "./binding.js";
-import { CALL_BYTES, Call } from "./call.js";
+import { CALL_BYTES, Call, type CallParts } from "./call.js";
 import type { NativeSession } from "./native-session.js";
 import { operations } from "./operations.js";
 import { RawRequests } from "./raw-requests.js";
@@ -22,7 +25,7 @@ export interface NativeMountOptions {
   readonly allowOther: boolean;
   /** The kernel checks permissions by owner and mode. */
   readonly permissions: boolean;
-  /** How long the kernel may believe names; for ever if absent. */
+  /** How long the kernel may believe names and attributes; for ever if absent. */
   readonly timeoutSeconds?: number;
   /** INIT is answered: the mount works. */
   readonly onReady: () => void;
@@ -37,7 +40,7 @@ const MAX_TEXT_BYTES = 1023;
 const HANDLERS = 34;
 const IMPLEMENTED = 35;
 const END_POLL_MS = 25;
-/** Seconds. Names change through this mount only. */
+/** Seconds. The tree changes through this mount only. */
 const FOR_EVER = 1_000_000;
 
 /** Commas and backslashes of a value (fuse_opt.h). */
@@ -45,9 +48,13 @@ function escaped(value: string): string {
   return value.replace(/[\\,]/g, "\\$&");
 }
 
+function believedSeconds(options: NativeMountOptions): number {
+  return options.timeoutSeconds ?? FOR_EVER;
+}
+
 /** The text of -o. */
 export function optionText(options: NativeMountOptions): string {
-  const believed = options.timeoutSeconds ?? FOR_EVER;
+  const believed = believedSeconds(options);
   const text = [
     `fsname=${escaped(options.source)}`,
     `subtype=${escaped(options.subtype)}`,
@@ -58,8 +65,7 @@ export function optionText(options: NativeMountOptions): string {
     ...["use_ino", "big_writes"],
     `entry_timeout=${believed}`,
     `negative_timeout=${believed}`,
-    // Each name of a hard link is an inode of its own to libfuse: the others would show old
-    // attributes for as long as these are believed.
+    // Until AttributeBelief has found where libfuse keeps it.
     "attr_timeout=0",
   ].join(",");
   return `-o${text}`;
@@ -81,7 +87,16 @@ export function mountNative(session: NativeSession, options: NativeMountOptions,
   const implemented = new Uint32Array(IMPLEMENTED);
   for (const name of OPERATION_NAMES) implemented[numberOf(binding, name)] = 1;
   const kept = { record: Buffer.alloc(binding.sizeof_fuse_thread_t), calls: new Set<Buffer>() };
-  const parts = { binding, requests: new RawRequests(kept.record) };
+  const requests = new RawRequests(kept.record);
+  const parts = { binding, requests, belief: new AttributeBelief() };
+  let fuseFd: number | undefined;
+  const onInit = (call: Call): void => {
+    assert(fuseFd !== undefined, "calls come to the event loop, which we were not in");
+    // What changes attributes behind the kernel's back has to be told by the request's inode.
+    if (call.request(opcode.INIT) === undefined) return;
+    const world = beliefWorld(kept.record, fuseFd, believedSeconds(options), requests);
+    if (world !== undefined) parts.belief.begin(world);
+  };
   try {
     binding.fuse_native_mount(
       options.target,
@@ -89,7 +104,7 @@ export function mountNative(session: NativeSession, options: NativeMountOptions,
       kept.record,
       kept,
       (sizeBytes) => newRecord(kept.calls, sizeBytes),
-      handlersOf(parts, session, options, log),
+      handlersOf(parts, session, { ...options, onInit }, log),
       implemented,
     );
   } catch (cause) {
@@ -98,7 +113,13 @@ export function mountNative(session: NativeSession, options: NativeMountOptions,
   }
   const descriptor = fuseDescriptors().find((fd) => !before.has(fd));
   assert(descriptor !== undefined, "a mount has a descriptor of /dev/fuse");
-  watchEnd(descriptor, kept, options.onEnd);
+  // libfuse closes its own when it likes, and another file may have the number then.
+  const own = dup(descriptor);
+  fuseFd = own;
+  watchEnd(descriptor, kept, () => {
+    close(own);
+    options.onEnd();
+  });
 }
 
 /** Memory for a libfuse thread's calls, for as long as the process lives: threads never say that they end. */
@@ -115,22 +136,25 @@ function numberOf(binding: NativeBinding, name: string): number {
 }
 
 function handlersOf(
-  parts: { readonly binding: NativeBinding; readonly requests: RawRequests },
+  parts: CallParts,
   session: NativeSession,
-  options: NativeMountOptions,
+  options: NativeMountOptions & { readonly onInit: (call: Call) => void },
   log: Log,
 ): NativeHandler[] {
-  const { binding } = parts;
+  const { belief, binding } = parts;
   const unused: NativeHandler = (_call, number) => log.write(`operation ${number} is not ours`);
   const handlers = new Array<NativeHandler>(HANDLERS).fill(unused);
   for (const name of OPERATION_NAMES) {
     if (name === "init") continue;
     const operation = operations[name];
-    handlers[numberOf(binding, name)] = (record, _number, ...given) =>
+    handlers[numberOf(binding, name)] = (record, _number, ...given) => {
+      belief.called(record);
       session.serve(name, operation, new Call(parts, record, given));
+    };
   }
   handlers[numberOf(binding, "init")] = (record) => {
     if (record.length === CALL_BYTES) {
+      options.onInit(new Call(parts, record, []));
       binding.fuse_native_signal_init(record, 0);
       options.onReady();
       return;

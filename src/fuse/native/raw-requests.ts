@@ -15,6 +15,7 @@ const REQUEST_BYTES = HEADER_BYTES + 88;
 export interface RawRequest {
   /** FUSE_*, linux/fuse.h. */
   readonly opcode: number;
+  readonly nodeId: bigint;
   readonly uid: number;
   readonly gid: number;
   /** What follows the header; at least as long as struct fuse_setattr_in. */
@@ -68,10 +69,16 @@ export class RawRequests {
     if (bytes.length < REQUEST_BYTES) return undefined;
     return {
       opcode: bytes.readUInt32LE(4),
+      nodeId: bytes.readBigUInt64LE(16),
       uid: bytes.readUInt32LE(24),
       gid: bytes.readUInt32LE(28),
       body: bytes.subarray(HEADER_BYTES),
     };
+  }
+
+  /** False: libfuse has ended the thread with this record. */
+  isServing(record: Buffer): boolean {
+    return this.#find(record) !== undefined;
   }
 
   /** The list of threads may change while it is walked: then it is walked again. */

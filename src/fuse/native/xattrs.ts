@@ -4,6 +4,7 @@
 import { Buffer } from "node:buffer";
 import { errno } from "../../errors.js";
 import { type ByteString, bytesOfBuffer, textOf } from "../../path.js";
+import { ACCESS_ACL } from "../../sys/index.js";
 import { answerCommand, CONTROL_NAME, type Commands, isControlName } from "../session/control.js";
 import { freezeByPlan } from "../session/freeze.js";
 import { opcode } from "../wire/protocol.js";
@@ -70,7 +71,15 @@ export function setxattr(session: NativeSession, call: Call): number {
   const node = session.paths.find(call.path);
   // Memory that is lent: what keeps the value copies it.
   session.overlay.setxattr(node, call.xattrName, Buffer.from(call.lent), call.xattrFlags);
+  modeChanged(call, opcode.SETXATTR);
   return 0;
+}
+
+/** An ACL is the mode, too, and without POSIX_ACL the kernel does not know that. */
+function modeChanged(call: Call, code: number): void {
+  if (call.xattrName !== ACCESS_ACL) return;
+  const request = call.request(code);
+  if (request !== undefined) call.attributesChanged(request.nodeId);
 }
 
 function pause(session: NativeSession, call: Call, value: ByteString): number {
@@ -92,5 +101,6 @@ export function setxattrChanges(_session: NativeSession, call: Call): boolean {
 export function removexattr(session: NativeSession, call: Call): number {
   if (commandOf(call) !== undefined) return -errno.EPERM;
   session.overlay.removexattr(session.paths.find(call.path), call.xattrName);
+  modeChanged(call, opcode.REMOVEXATTR);
   return 0;
 }

@@ -1,0 +1,163 @@
+// What the kernel may believe with the driver fuse-native: attributes for ever, but none of a file
+// with several names, as each name is an inode of its own there. The oracle is a plain directory
+// in which the same is done.
+
+import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { mountStatistics } from "../../src/fuse/index.js";
+import { bytesOf } from "../../src/path.js";
+import { ACCESS_ACL, AT_FDCWD, setxattrAt } from "../../src/sys/index.js";
+import { asUser } from "../conformance/place.js";
+import { mountSkip, withMount, withScratch } from "./mounted.js";
+
+const options = { skip: mountSkip, timeout: 90_000 };
+const NAMES = ["a", "b", "d/c", "d/e", "f", "g"];
+const STEPS = 400;
+const QUIET = { throwIfNoEntry: false } as const;
+
+function fill(directory: string): void {
+  fs.mkdirSync(join(directory, "d"));
+  fs.writeFileSync(join(directory, "a"), "a");
+  fs.linkSync(join(directory, "a"), join(directory, "d/c"));
+  for (const name of ["b", "d/e"]) fs.writeFileSync(join(directory, name), name);
+}
+
+/** A mount over the tree of `fill`, and a plain directory with the same. */
+async function withBoth(
+  use: (mount: string, plain: string) => Promise<void> | void,
+): Promise<void> {
+  await withScratch(async (scratch) => {
+    const [target, lower, upper, work, plain] = ["m", "lower", "upper", "work", "plain"].map(
+      (name) => {
+        fs.mkdirSync(join(scratch, name));
+        return join(scratch, name);
+      },
+    ) as [string, string, string, string, string];
+    fs.chmodSync(scratch, 0o755);
+    fill(lower);
+    fill(plain);
+    const job = { target, lowers: [lower], upper, work, driver: "fuse-native" } as const;
+    await withMount(job, () => use(target, plain));
+  });
+}
+
+/** Numbers that look random, the same ones each time. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ; ) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    yield state >>> 8;
+  }
+}
+
+/** One step in a directory; the error's code where it fails. */
+function step(directory: string, files: number[], random: () => number): string | undefined {
+  const pick = (): string => join(directory, NAMES[random() % NAMES.length] ?? "a");
+  const [kind, one, other, value] = [random() % 10, pick(), pick(), random()];
+  try {
+    if (kind === 0 || kind === 1) fs.linkSync(one, other);
+    else if (kind === 2) fs.unlinkSync(one);
+    else if (kind === 3) fs.renameSync(one, other);
+    else if (kind === 4) fs.chmodSync(one, 0o600 | (value % 64));
+    else if (kind === 5) fs.appendFileSync(one, "x".repeat(value % 100), { flag: "a" });
+    else if (kind === 6) fs.truncateSync(one, value % 200);
+    else if (kind === 7) fs.chownSync(one, value % 1000, value % 999);
+    else if (kind === 8) fs.utimesSync(one, value, value + 0.5);
+    else if (files.length < 3) files.push(fs.openSync(one, "r+"));
+    else fs.closeSync(files.shift() ?? -1);
+    return undefined;
+  } catch (error) {
+    ok(error instanceof Error && "code" in error, String(error));
+    return String(error.code);
+  }
+}
+
+function shown({ mode, nlink, size, uid, gid }: fs.Stats): readonly number[] {
+  return [mode, nlink, size, uid, gid];
+}
+
+function look(directory: string, files: readonly number[]): unknown {
+  const named = NAMES.map((name) => {
+    const stat = fs.lstatSync(join(directory, name), { throwIfNoEntry: false });
+    if (stat === undefined) return [name];
+    return [name, shown(stat), fs.readFileSync(join(directory, name), "latin1")];
+  });
+  return [...named, ...files.map((fd) => shown(fs.fstatSync(fd)))];
+}
+
+test(
+  "fuse-native: all names and open files show what a plain directory shows",
+  options,
+  async () => {
+    await withBoth((mount, plain) => {
+      // Many callers: libfuse starts threads and ends them, and answers cross one another.
+      const loop =
+        'while :; do for i in 1 2 3 4 5 6 7 8 9 10 11 12; do stat "$0"/* & done; wait; done';
+      const busy = spawn("sh", ["-c", loop, mount], { stdio: "ignore", detached: true });
+      const [inMount, inPlain]: [number[], number[]] = [[], []];
+      const [first, second] = [numbers(7), numbers(7)];
+      try {
+        for (let count = 0; count < STEPS; count++) {
+          const result = step(mount, inMount, () => first.next().value);
+          strictEqual(
+            result,
+            step(plain, inPlain, () => second.next().value),
+            `step ${count}`,
+          );
+          deepStrictEqual(look(mount, inMount), look(plain, inPlain), `after step ${count}`);
+        }
+      } finally {
+        for (const fd of [...inMount, ...inPlain]) fs.closeSync(fd);
+        if (busy.pid !== undefined) process.kill(-busy.pid, "SIGKILL");
+      }
+    });
+  },
+);
+
+/** The value of an ACL's xattr, of entries [tag, permissions, id] (linux/posix_acl_xattr.h). */
+function acl(...entries: readonly (readonly number[])[]): Buffer {
+  const value = Buffer.alloc(4 + 8 * entries.length);
+  value.writeUInt32LE(2, 0);
+  for (const [index, [tag = 0, permissions = 0, id = -1]] of entries.entries()) {
+    value.writeUInt16LE(tag, 4 + 8 * index);
+    value.writeUInt16LE(permissions, 6 + 8 * index);
+    value.writeInt32LE(id, 8 + 8 * index);
+  }
+  return value;
+}
+
+test(
+  "fuse-native: a file's attributes are asked for once, an ACL's mode again",
+  options,
+  async () => {
+    await withBoth((mount) => {
+      const asked = (): number => mountStatistics(mount)?.requests["getattr"] ?? 0;
+      const messages = (name: string): number => {
+        const before = asked();
+        for (let count = 0; count < 5; count++) fs.statSync(join(mount, name));
+        return asked() - before;
+      };
+      for (const name of ["b", "d/e", "d"]) fs.statSync(join(mount, name));
+      deepStrictEqual(["b", "d/e", "d"].map(messages), [0, 0, 0]);
+      ok(messages("a") >= 4, "a file with two names is asked for each time");
+      // By threads that have served a and those that have not: all of them answer b for ever again.
+      fs.writeFileSync(join(mount, "new"), "new");
+      for (let count = 0; count < 300; count++) fs.lstatSync(join(mount, `missing${count}`), QUIET);
+      fs.chmodSync(join(mount, "new"), 0o640);
+      strictEqual(messages("new"), 0);
+      fs.unlinkSync(join(mount, "d/c"));
+      fs.statSync(join(mount, "a"));
+      for (let count = 0; count < 300; count++) fs.lstatSync(join(mount, `missed${count}`), QUIET);
+      fs.statSync(join(mount, "a"));
+      strictEqual(messages("a"), 0);
+      const openInGroup = (): number => asUser(1, 0, () => fs.openSync(join(mount, "new"), "r+"));
+      fs.chmodSync(join(mount, "new"), 0o660);
+      fs.closeSync(openInGroup());
+      const at = bytesOf(join(mount, "new"));
+      setxattrAt(AT_FDCWD, at, ACCESS_ACL, acl([1, 6], [4, 0], [32, 0]));
+      throws(openInGroup, /EACCES/);
+    });
+  },
+);
