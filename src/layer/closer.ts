@@ -1,5 +1,7 @@
 // Closing removed files. The last close of a file without names frees its inode and its blocks, which takes
-// longer than all else about its removal. Threads of the kernel do it, while the next request is served.
+// longer than all else about its removal. Threads of the kernel do it, while the next request is served. Not at
+// once: who removes a directory waits, and uses a processor for that, for each close under way of a file that was
+// in it (shrink_dcache_parent), but not for those that have yet to begin.
 
 import { availableParallelism } from "node:os";
 import { isFsError } from "../errors.js";
@@ -7,6 +9,12 @@ import { AsyncRing, close, statFd } from "../sys/index.js";
 
 /** Before so many it is not worth a thread. */
 const FIRST_ONES = 16;
+/** So many are handed in at once… */
+const BATCH = 32;
+/** …and so many, the last ones, not yet: of directories that are about to go. */
+const LAST_ONES = 64;
+/** File systems free one inode after the other: more threads only wait for each other. */
+const THREADS = 2;
 /** At once, at most, and of this size: who needs the room that was freed finds it freed. */
 const MAX_UNDER_WAY = 64;
 const MAX_BYTES = 65_536;
@@ -17,6 +25,7 @@ export class Closer {
   /** Undefined before it is worth it; "none" where the kernel has no such threads for us. */
   #ring: AsyncRing | "none" | undefined;
   #closed = 0;
+  readonly #waiting: number[] = [];
 
   /** The descriptor of a file that is to go. Throws FsError. */
   close(fd: number): void {
@@ -25,9 +34,28 @@ export class Closer {
       close(fd);
       return;
     }
+    this.#waiting.push(fd);
+    if (this.#waiting.length >= LAST_ONES + BATCH) this.#handIn(ring, BATCH);
+  }
+
+  /** Some wait until there are more of them. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Nobody removes anything now: those that wait need not wait for others. Throws FsError. */
+  catchUp(): void {
+    const ring = this.#ring;
+    if (ring !== undefined && ring !== "none") this.#handIn(ring, this.#waiting.length);
+  }
+
+  /** The oldest first. */
+  #handIn(ring: AsyncRing, count: number): void {
     ring.settle(() => undefined);
-    if (ring.underWay < MAX_UNDER_WAY && ring.tryClose(fd, 0)) ring.submit();
-    else close(fd);
+    for (const fd of this.#waiting.splice(0, count)) {
+      if (ring.underWay >= MAX_UNDER_WAY || !ring.tryClose(fd, 0)) close(fd);
+    }
+    ring.submit();
   }
 
   #ringInUse(): AsyncRing | undefined {
@@ -42,11 +70,15 @@ export class Closer {
   /** Waits until all are closed; those that come later are closed at once. Throws FsError. */
   finish(): void {
     const ring = this.#ring;
-    this.#ring = "none";
-    if (ring === undefined || ring === "none") return;
+    if (ring === undefined || ring === "none") {
+      this.#ring = "none";
+      return;
+    }
     try {
+      this.catchUp();
       ring.finish();
     } finally {
+      this.#ring = "none";
       ring.close();
     }
   }
@@ -55,7 +87,7 @@ export class Closer {
 function openRing(): AsyncRing | "none" {
   if (availableParallelism() < 2) return "none";
   try {
-    return new AsyncRing();
+    return new AsyncRing(THREADS);
   } catch (error) {
     if (!isFsError(error)) throw error;
     return "none";

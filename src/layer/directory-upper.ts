@@ -354,6 +354,14 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     syncfs(root.fd);
   }
 
+  get isBehind(): boolean {
+    return this.dialect.closer?.isWaiting === true;
+  }
+
+  catchUp(): void {
+    this.dialect.closer?.catchUp();
+  }
+
   override close(): void {
     super.close();
     this.#writer.close();

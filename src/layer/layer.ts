@@ -281,6 +281,10 @@ export interface UpperLayer extends Layer {
   /** A former run may have left partial files; false once that is known to be over. */
   mayHavePartial: boolean;
 
+  /** Of removed files something is left to be done, by `catchUp`, when nobody asks for anything. */
+  readonly isBehind?: boolean;
+  catchUp?(): void;
+
   statfs(): Statfs;
   /** Everything written so far is on the disk when it returns (syncfs). */
   sync(): void;

@@ -350,6 +350,16 @@ export class Overlay {
     this.#union.upper?.sync();
   }
 
+  /** Something of what was removed is put off until nobody asks for anything. */
+  get isBehind(): boolean {
+    return this.#union.levels.some((level) => level.isBehind === true);
+  }
+
+  /** Does what was put off. */
+  catchUp(): void {
+    for (const level of this.#union.levels) level.catchUp?.();
+  }
+
   /** Closes all layers. */
   close(): void {
     this.#union.filling.close();

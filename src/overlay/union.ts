@@ -107,6 +107,11 @@ export class Union implements LayersView {
     return this.#upper === undefined ? -1 : this.#layers.length - 1;
   }
 
+  /** The upper, and those that it was put above since the mount or before. */
+  get levels(): readonly UpperLayer[] {
+    return this.#levels;
+  }
+
   /** The hard-link index of the upper. */
   get links(): HardLinks {
     return this.#links;

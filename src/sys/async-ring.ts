@@ -21,7 +21,7 @@ import { close } from "./open.js";
 const BATCH = 64;
 /** Under way at once, at most. */
 const MAX_UNDER_WAY = 1024;
-/** Threads of the kernel that wait for the disk. */
+/** Threads of the kernel that wait for the disk, unless told otherwise. */
 const MAX_THREADS = 4;
 /** Longer paths are left alone. */
 const PATH_BYTES = 512;
@@ -131,7 +131,7 @@ export class AsyncRing {
   #isClosed = false;
 
   /** Throws FsError: ENOSYS, EPERM where there is no io_uring, or not for us. */
-  constructor() {
+  constructor(threads = MAX_THREADS) {
     this.#fd = setUp();
     const { view } = params;
     const word = (at: number): number => view.getUint32(at, true) / 4;
@@ -155,12 +155,12 @@ export class AsyncRing {
     this.#cqTail = word(PARAM.cqTail);
     this.#cqes = cqesByte / 4;
     for (let at = 0; at < BATCH; at++) this.#words[sqArray + at] = at;
-    this.#limitThreads();
+    this.#limitThreads(threads);
   }
 
   /** Since Linux 5.15; before, there are four for each processor. */
-  #limitThreads(): void {
-    params.view.setUint32(0, MAX_THREADS, true);
+  #limitThreads(threads: number): void {
+    params.view.setUint32(0, threads, true);
     params.view.setUint32(4, 1, true);
     const what = IORING_REGISTER_IOWQ_MAX_WORKERS;
     ioUring(SYS_IO_URING_REGISTER, this.#fd, what, params.address, 2, 0);
