@@ -6,7 +6,15 @@ import { errno, FsError, isFsError } from "../errors.js";
 // Not by layer's door: a mount process starts without what applies and writes archives.
 import { seekOrEnd } from "../layer/file-extents.js";
 import type { LayerFile, LayerNode, OwnBlocks } from "../layer/layer.js";
-import { O_RDONLY, O_RDWR, PERMISSION_BITS, SEEK_DATA, SEEK_HOLE, willNeed } from "../sys/index.js";
+import {
+  O_RDONLY,
+  O_RDWR,
+  PERMISSION_BITS,
+  SEEK_DATA,
+  SEEK_HOLE,
+  statfsFd,
+  willNeed,
+} from "../sys/index.js";
 import { CAPABILITY } from "./capability.js";
 import { openData, ownBlocks } from "./data-place.js";
 import { findPartial } from "./find-partial.js";
@@ -20,6 +28,7 @@ const STEP_BYTES = 256 * 1024;
 /** Where no data are left to copy, so much is looked through in one step. */
 const STEP_HOLE_BYTES = 4096 * STEP_BYTES;
 
+const STAT_BLOCK_BYTES = 512;
 /** Names of the upper that one step looks at. */
 const SEEN_IN_ONE_STEP = 64;
 const SETTLED_AT_ONCE = 64;
@@ -48,6 +57,8 @@ export class Filling {
   readonly #union: Union;
   readonly #waiting = new Set<Node>();
   readonly #filled = new Set<Node>();
+  /** There was no room for them: `retry`. */
+  readonly #left = new Set<Node>();
   /** Files that were taken to be synced. */
   #syncing = 0;
   /** Some file could not be filled in: it stays partial until the next mount. */
@@ -64,14 +75,14 @@ export class Filling {
 
   /** A file became partial. */
   add(node: Node): void {
-    if (this.#waiting.has(node) || this.#filled.has(node)) return;
+    if (this.#waiting.has(node) || this.#filled.has(node) || this.#left.has(node)) return;
     this.#waiting.add(node);
     this.#union.nodes.reference(node);
   }
 
   /** Somebody makes it useless before it was begun. */
   drop(node: Node): void {
-    if (!this.#waiting.delete(node)) return;
+    if (!this.#waiting.delete(node) && !this.#left.delete(node)) return;
     node.references -= 1;
     this.#noteEnd();
   }
@@ -79,6 +90,17 @@ export class Filling {
   /** There is something for `step` to do. */
   get isWaiting(): boolean {
     return this.#waiting.size > 0 || this.#search !== undefined;
+  }
+
+  /** There was no room for some files. */
+  get lacksRoom(): boolean {
+    return this.#left.size > 0;
+  }
+
+  /** There may be room now. */
+  retry(): void {
+    for (const node of this.#left) this.#waiting.add(node);
+    this.#left.clear();
   }
 
   /** One piece. Throws FsError for a file that can't be filled in (a full disk), and goes on with the next. */
@@ -97,7 +119,7 @@ export class Filling {
       else this.#sendFor(this.#current);
     } catch (error) {
       if (!isFsError(error)) throw error;
-      this.#leave(node);
+      this.#leave(node, isFsError(error, errno.ENOSPC, errno.EDQUOT));
       throw error;
     }
   }
@@ -116,7 +138,7 @@ export class Filling {
 
   /** When nothing is partial any more, the next mount need not look. */
   #noteEnd(): void {
-    const open = this.#waiting.size + this.#filled.size + this.#syncing;
+    const open = this.#waiting.size + this.#left.size + this.#filled.size + this.#syncing;
     const { upper } = this.#union;
     if (open > 0 || this.#leftSome || this.#search !== undefined || upper === undefined) return;
     upper.mayHavePartial = false;
@@ -132,6 +154,12 @@ export class Filling {
     const own = layerOf(union, node).open(node.inode, O_RDWR);
     try {
       const below = openData(union, data, O_RDONLY);
+      try {
+        requireRoom(own, below);
+      } catch (error) {
+        below.close();
+        throw error;
+      }
       return { node, blocks, own, below, at: 0 };
     } catch (error) {
       own.close();
@@ -211,10 +239,14 @@ export class Filling {
     this.#noteEnd();
   }
 
-  #leave(node: Node): void {
-    this.#leftSome = true;
+  #leave(node: Node, lacksRoom: boolean): void {
     this.#closeCurrent();
     this.#waiting.delete(node);
+    if (lacksRoom) {
+      this.#left.add(node);
+      return;
+    }
+    this.#leftSome = true;
     this.#union.nodes.forget(node, 1);
   }
 
@@ -302,6 +334,7 @@ export class Filling {
         report(error);
       }
     };
+    this.retry();
     for (let steps = 1; (this.isWaiting || this.hasFilled) && !isEnough(); steps++) {
       if (this.isWaiting) {
         attempt(() => this.step());
@@ -321,8 +354,9 @@ export class Filling {
    */
   startAnew(): void {
     this.#closeCurrent();
-    const left = [...this.#waiting, ...this.#filled];
+    const left = [...this.#waiting, ...this.#left, ...this.#filled];
     this.#waiting.clear();
+    this.#left.clear();
     this.#filled.clear();
     this.#search = undefined;
     this.#leftSome = false;
@@ -333,6 +367,17 @@ export class Filling {
   close(): void {
     this.#closeCurrent();
   }
+}
+
+/**
+ * The last free blocks are left to those who write. Throws FsError ENOSPC where filling in would take
+ * more than there are.
+ */
+function requireRoom(own: LayerFile, below: LayerFile): void {
+  if (own.fd === undefined) return;
+  const { bfree, frsize } = statfsFd(own.fd);
+  const missingBytes = (below.stat().blocks - own.stat().blocks) * STAT_BLOCK_BYTES;
+  if (missingBytes > Number(bfree) * frsize) throw new FsError(errno.ENOSPC, "fill");
 }
 
 /** Nobody can reach the file any more, but by us. */

@@ -4,7 +4,7 @@
 import { ok, strictEqual, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -56,23 +56,23 @@ test("partial files: a full disk is ENOSPC and loses nothing", { skip }, () => {
     handle.write(Buffer.from("own"), 0, 3, 30_000_001);
     handle.close();
     content.write("own", 30_000_001);
-    throws(
-      () => {
-        overlay.filling.finish((error) => {
-          throw error;
-        });
-      },
-      { code: "ENOSPC" },
-    );
+    const finish = (): void => {
+      overlay.filling.finish((error) => {
+        throw error;
+      });
+    };
     for (let mounts = 0; mounts < 2; mounts++) {
+      throws(finish, { code: "ENOSPC" });
+      ok(statfsSync(disk).bfree > 0, "the last room is left to those who write");
       expectContent(overlay, nodeIn(overlay), content);
       overlay.close();
       overlay = open();
     }
+    throws(finish, { code: "ENOSPC" });
+    ok(overlay.filling.lacksRoom);
+    // The same mount tries again.
     rmSync(place("ballast"));
-    overlay.filling.finish((error) => {
-      throw error;
-    });
+    finish();
     strictEqual(overlay.dataPlace(nodeIn(overlay)), "upper");
     expectContent(overlay, nodeIn(overlay), content);
     overlay.close();

@@ -1,15 +1,21 @@
 // Partial files on other file systems than the usual one: blocks that are smaller than a page, layers on
 // different disks, where nothing can be cloned though both could clone.
 
-import { strictEqual } from "node:assert/strict";
+import { ok, strictEqual } from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { bytesOf } from "../../src/path.js";
+import { AT_FDCWD, listxattrAt } from "../../src/sys/index.js";
 import { needsRoot } from "../e2e/run-program.js";
+import { until, withMount } from "../mount/mounted.js";
 import { expectPlainFile } from "../overlay/partial-random.js";
 import { PartialWorld } from "../overlay/partial-world.js";
 import { Disk, type DiskKind, lacksDisk } from "./loop-disk.js";
 
 const SIZE = 200_123;
+const LARGE = 40_000_000;
 const SIZE_MB = 400;
 const RUNS = 30;
 
@@ -50,6 +56,39 @@ for (const [kind, options] of SMALL_BLOCKS) {
     expectPlainFile(RUNS, disk.path);
   });
 }
+
+test("a full disk: what could not be filled in is, in idle time, when there is room", {
+  skip,
+  timeout: 90_000,
+}, async () => {
+  using disk = new Disk("ext4", 64);
+  using layer = new Disk("tmpfs", 64);
+  const content = Buffer.alloc(LARGE, "lower bytes of a large file; ");
+  writeFileSync(join(layer.folder("lower"), "file"), content);
+  const job = {
+    ...{ target: layer.folder("m"), lowers: [layer.folder("lower")] },
+    ...{ upper: disk.folder("upper"), work: disk.folder("work") },
+  };
+  const ballast = join(disk.path, "ballast");
+  writeFileSync(ballast, Buffer.alloc(LARGE, 1));
+  const upperFile = join(job.upper, "file");
+  const isPartial = (): boolean =>
+    listxattrAt(AT_FDCWD, bytesOf(upperFile)).includes(bytesOf("trusted.overlay.metacopy"));
+  await withMount(job, async () => {
+    const fd = openSync(join(job.target, "file"), "r+");
+    writeSync(fd, "own", 30_000_001);
+    closeSync(fd);
+    content.write("own", 30_000_001);
+    await until("the log says that it is full", () =>
+      readFileSync(`${job.target}.log`, "utf8").includes("filling in"),
+    );
+    ok(isPartial());
+    ok(readFileSync(join(job.target, "file")).equals(content));
+    rmSync(ballast);
+    await until("it is filled in", () => !isPartial());
+    ok(readFileSync(upperFile).equals(content));
+  });
+});
 
 for (const [upper, below] of [
   ["xfs", "tmpfs"],

@@ -11,6 +11,9 @@ import type { SlowRequests } from "./slow-requests.js";
 const IDLE_MS = 100;
 /** …and between two pieces: some 200 MB/s, so that the disk is not taken from others. */
 const BETWEEN_MS = 1;
+/** A full disk is tried again after so long without a request, and then ever more seldom. */
+const RETRY_MS = 5000;
+const MAX_RETRY_MS = 300_000;
 /** Files that are synced in one go. */
 const SYNCED_AT_ONCE = 32;
 
@@ -24,6 +27,9 @@ export class Background {
   readonly #log: Log;
   #syncing: readonly Filled[] = [];
   #ticket = 0;
+  #retryMs = RETRY_MS;
+  /** What the log heard last: a full disk says the same for each file, again and again. */
+  #reported = "";
 
   /** Without `slow` it waits for the disk itself. */
   constructor(filling: Filling, slow: FileSyncer | undefined, log: Log) {
@@ -33,16 +39,25 @@ export class Background {
   }
 
   get hasWork(): boolean {
+    return this.#isBusy || this.#filling.lacksRoom;
+  }
+
+  get #isBusy(): boolean {
     return this.#filling.isWaiting || this.#filling.hasFilled || this.#syncing.length > 0;
   }
 
   /** How long to wait for a request before the next piece. */
   waitMs(wasIdle: boolean): number {
+    if (!this.#isBusy) return this.#retryMs;
     return wasIdle && this.#filling.isWaiting ? BETWEEN_MS : IDLE_MS;
   }
 
   /** One piece. Never throws. */
   step(): void {
+    if (!this.#isBusy) {
+      this.#filling.retry();
+      this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS);
+    }
     try {
       if (this.#syncing.length > 0) this.#settle();
       if (this.#syncing.length === 0 && this.#filling.hasFilled) this.#sync();
@@ -89,6 +104,8 @@ export class Background {
     }
     try {
       this.#filling.settle(file);
+      this.#retryMs = RETRY_MS;
+      this.#reported = "";
     } catch (error) {
       this.#report(error);
     }
@@ -96,8 +113,10 @@ export class Background {
 
   /** A full disk, most likely: the file stays as it is, which is no harm. */
   #report(error: unknown): void {
-    if (isFsError(error)) this.#log.write(`filling in: ${error.message}`);
-    else this.#log.failure("filling in", error);
+    if (isFsError(error)) {
+      if (error.message !== this.#reported) this.#log.write(`filling in: ${error.message}`);
+      this.#reported = error.message;
+    } else this.#log.failure("filling in", error);
   }
 
   /** The session ends, and nothing may stay partial, unless somebody waits for the upper. */
