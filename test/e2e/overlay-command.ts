@@ -15,7 +15,7 @@ export const STRATA_OVERLAY = fileURLToPath(
 );
 
 const GONE_POLL_MS = 20;
-const GONE_TIMEOUT_MS = 10_000;
+const GONE_TIMEOUT_MS = 30_000;
 
 /** A directory for layers and mount points, for the time of `use`. */
 export async function withLayers<T>(

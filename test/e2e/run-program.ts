@@ -21,7 +21,7 @@ export interface RunOptions {
 
 const TIMEOUT_MS = 120_000;
 /** A daemon must let go of the output that it was started with. */
-const LINGER_MS = 5000;
+const LINGER_MS = 20_000;
 
 /** Runs a program to its end, however it ends. Throws when it takes longer than `timeoutMs`. */
 export async function tryRun(

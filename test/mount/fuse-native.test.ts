@@ -6,7 +6,6 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
   findMount,
@@ -122,7 +121,8 @@ test(
       await new Promise((resolve) => holder.stdout.once("data", resolve));
       pauseMount(target, lockFile);
       const writer = asUser(2000, `echo new > ${target}/file`);
-      await sleep(200);
+      const held = (): boolean => mountStatistics(target)?.heldRequests === 1;
+      await until("the writer is held back", held);
       // Not by a listing: the kernel keeps the directory locked while a name is made in it.
       strictEqual(fs.existsSync(join(scratch, "upper/file")), false);
       strictEqual(mountStatistics(target)?.heldRequests, 1);
@@ -131,7 +131,7 @@ test(
       // The lock's end ends a pause as well.
       pauseMount(target, lockFile);
       const second = asUser(2000, `mkdir ${target}/later`);
-      await sleep(100);
+      await until("mkdir is held back", held);
       holder.kill("SIGKILL");
       deepStrictEqual(await second, { status: 0, output: "" });
       deepStrictEqual(fs.readdirSync(target).sort(), ["file", "later"]);
@@ -187,14 +187,7 @@ test(
       fs.writeSync(fd, "x", sizeBytes / 2);
       fs.closeSync(fd);
       const own = join(scratch, "upper/big");
-      for (
-        let waited = 0;
-        fs.statSync(own).blocks * 512 < sizeBytes && waited < 20_000;
-        waited += 50
-      ) {
-        await sleep(50);
-      }
-      ok(fs.statSync(own).blocks * 512 >= sizeBytes);
+      await until("it is whole", () => fs.statSync(own).blocks * 512 >= sizeBytes);
       const expected = Buffer.alloc(sizeBytes, 7);
       expected.write("x", sizeBytes / 2);
       ok(fs.readFileSync(join(target, "big")).equals(expected));

@@ -5,7 +5,6 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { EngineError } from "../../src/errors.js";
 import {
@@ -15,8 +14,8 @@ import {
   shutdownMount,
   unmount,
 } from "../../src/fuse/index.js";
-import { features } from "../../src/sys/index.js";
-import { mountSkip, withMount, withScratch } from "./mounted.js";
+import { features, readKernelFile } from "../../src/sys/index.js";
+import { mountSkip, until, withMount, withScratch } from "./mounted.js";
 
 const options = { skip: mountSkip, timeout: 90_000 };
 
@@ -24,17 +23,13 @@ function makeDirectories(scratch: string, ...names: string[]): void {
   for (const name of names) fs.mkdirSync(join(scratch, name));
 }
 
-async function goneWithin(pid: number, milliseconds: number): Promise<boolean> {
-  for (let waited = 0; waited < milliseconds; waited += 20) {
-    const stat = fs.existsSync(`/proc/${pid}/stat`)
-      ? fs.readFileSync(`/proc/${pid}/stat`, "latin1")
-      : ") Z";
+async function untilGone(pid: number): Promise<void> {
+  await until("the mount process has ended", () => {
+    const stat = readKernelFile(`/proc/${pid}/stat`) ?? ") Z";
     // A main thread that ended before the others shows as a zombie with threads (field 20).
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (/^[ZX]/.test(fields[0] ?? "") && Number(fields[17] ?? 1) <= 1) return true;
-    await sleep(20);
-  }
-  return false;
+    return /^[ZX]/.test(fields[0] ?? "") && Number(fields[17] ?? 1) <= 1;
+  });
 }
 
 test("mountInProcess: shows its source and type, and is found by its target", options, async () => {
@@ -116,11 +111,18 @@ test("unmount: refuses a mount in use, and what is not ours", options, async () 
     const target = join(scratch, "m");
     await rejects(unmount(target), (error) => (error as EngineError).code === "NOT_FOUND");
     await withMount({ target, lowers: [join(scratch, "lower")] }, async (pid) => {
+      // It is there when spawn returns.
       const user = spawn("sleep", ["60"], { cwd: target });
-      await sleep(100);
-      await rejects(unmount(target, { pid }), (error) => (error as EngineError).code === "IN_USE");
-      user.kill("SIGKILL");
-      await sleep(100);
+      const ended = new Promise((resolve) => user.once("exit", resolve));
+      try {
+        await rejects(
+          unmount(target, { pid }),
+          (error) => (error as EngineError).code === "IN_USE",
+        );
+      } finally {
+        user.kill("SIGKILL");
+        await ended;
+      }
     });
   });
 });
@@ -135,18 +137,20 @@ test(
       const target = join(scratch, "m");
       const logFile = join(scratch, "log");
       const { pid } = await mountInProcess({ target, lowers: [join(scratch, "lower")], logFile });
-      const user = spawn("sh", ["-c", "sleep 0.5; cat file"], { cwd: target });
+      const user = spawn("sh", ["-c", "read go; cat file"], { cwd: target });
       let said = "";
       user.stdout.on("data", (chunk: Buffer) => {
         said += chunk.toString();
       });
-      await sleep(200);
-      process.kill(pid, "SIGTERM");
-      await sleep(100);
-      strictEqual(findMount(target), undefined);
-      await new Promise((resolve) => user.once("close", resolve));
+      try {
+        process.kill(pid, "SIGTERM");
+        await until("it is out of the tree", () => findMount(target) === undefined);
+      } finally {
+        user.stdin.end("\n");
+        await new Promise((resolve) => user.once("close", resolve));
+      }
       strictEqual(said, "content");
-      ok(await goneWithin(pid, 5000));
+      await untilGone(pid);
     });
   },
 );
@@ -159,7 +163,7 @@ test("shutdownMount: ends the process of a mount that nobody uses", options, asy
     const job = { target, lowers: [join(scratch, "lower")], logFile, readOnly: true };
     const { pid } = await mountInProcess(job);
     shutdownMount(target);
-    ok(await goneWithin(pid, 5000));
+    await untilGone(pid);
     strictEqual(findMount(target), undefined);
   });
 });
@@ -180,7 +184,7 @@ test("kill -9: users get errors at once, and the next mount works", options, asy
     const fd = fs.openSync(join(target, "kept"), "r+");
     fs.fsyncSync(fd);
     process.kill(pid, "SIGKILL");
-    ok(await goneWithin(pid, 5000));
+    await untilGone(pid);
     try {
       throws(() => fs.readdirSync(target), /ENOTCONN|ECONNABORTED/);
     } finally {

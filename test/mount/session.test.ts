@@ -7,11 +7,10 @@ import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { mountStatistics, pauseMount, resumeMount } from "../../src/fuse/index.js";
 import { bytesOf } from "../../src/path.js";
 import { AT_FDCWD, flock, getxattrAt, listxattrAt, setxattrAt } from "../../src/sys/index.js";
-import { mountSkip, withMemoryMount } from "./mounted.js";
+import { mountSkip, until, withMemoryMount } from "./mounted.js";
 
 const options = { skip: mountSkip, timeout: 90_000 };
 
@@ -21,6 +20,10 @@ function code(wanted: string): (error: unknown) => boolean {
 
 function requestCount(target: string, opcode: number): number {
   return mountStatistics(target)?.requests[String(opcode)] ?? 0;
+}
+
+async function untilHeld(target: string): Promise<void> {
+  await until("a request is held back", () => mountStatistics(target)?.heldRequests === 1);
 }
 
 test("session: lists names as bytes, and reads lower files", options, async () => {
@@ -140,11 +143,8 @@ test("session: forgotten inodes leave the tables", options, async () => {
   await withMemoryMount(async (target) => {
     for (let index = 0; index < 50; index++) fs.writeFileSync(join(target, `f${index}`), "");
     for (let index = 0; index < 50; index++) fs.unlinkSync(join(target, `f${index}`));
-    for (let tries = 0; tries < 50; tries++) {
-      if (Number(mountStatistics(target)?.inodes) < 10) return;
-      await sleep(20);
-    }
-    throw new Error("inodes of removed files stay in the table");
+    const inodes = (): number => Number(mountStatistics(target)?.inodes);
+    await until("inodes of removed files leave the table", () => inodes() < 10);
   });
 });
 
@@ -179,7 +179,7 @@ test("pause: holds changes back and answers the rest, until resume", options, as
     fs.readFileSync(join(target, "dir/file"));
     pauseMount(target, join(scratch, "lock"));
     const writer = fs.promises.writeFile(join(target, "held"), "held");
-    await sleep(200);
+    await untilHeld(target);
     strictEqual(fs.readFileSync(join(target, "dir/file"), "latin1"), "lower content\n");
     strictEqual(mountStatistics(target)?.heldRequests, 1);
     resumeMount(target);
@@ -196,7 +196,7 @@ test("pause: ends when its lock is let go", options, async () => {
     pauseMount(target, join(scratch, "lock"));
     throws(() => pauseMount(target, join(scratch, "lock")), code("EBUSY"));
     const writer = fs.promises.writeFile(join(target, "held"), "held");
-    await sleep(100);
+    await untilHeld(target);
     fs.closeSync(lock);
     await writer;
     strictEqual(mountStatistics(target)?.paused, false);
@@ -209,11 +209,10 @@ test("pause: a killed process does not wait for its end", options, async () => {
     flock(lock, "exclusive", { wait: false });
     pauseMount(target, join(scratch, "lock"));
     const child = spawn("touch", [join(target, "never")]);
-    await sleep(200);
-    child.kill("SIGKILL");
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    const timeout = sleep(5000).then(() => Promise.reject(new Error("it waits")));
-    await Promise.race([ended, timeout]);
+    await untilHeld(target);
+    child.kill("SIGKILL");
+    await ended;
     resumeMount(target);
     await rejects(fs.promises.stat(join(target, "never")), code("ENOENT"));
     fs.closeSync(lock);

@@ -57,5 +57,6 @@ test("parseChallenges: reads any text, and in no time", () => {
   parseChallenges(`Basic ${"a , ".repeat(4000)}`);
   parseChallenges(`Basic ${" ".repeat(16_000)}"`);
   parseChallenges(`Basic a="${"\\".repeat(16_000)}`);
-  ok(performance.now() - began < 2000);
+  // Cubic or worse takes minutes; a loaded machine does not.
+  ok(performance.now() - began < 20_000);
 });

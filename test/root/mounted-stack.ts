@@ -3,9 +3,9 @@
 import { chmodSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type MountJob, mountInProcess, unmount } from "../../src/fuse/index.js";
 import { run, tryRun } from "../e2e/run-program.js";
+import { until } from "../mount/mounted.js";
 
 const REMOVE_TIMEOUT_MS = 600_000;
 
@@ -49,7 +49,7 @@ export class MountedStack implements AsyncDisposable {
     process.kill(this.#pid, "SIGKILL");
     await tryRun("umount", ["-l", this.target]);
     // The upper is free when the process is gone.
-    for (let tries = 0; tries < 100 && this.#isRunning(); tries += 1) await sleep(20);
+    await until("the killed mount process has ended", () => !this.#isRunning());
   }
 
   #isRunning(): boolean {
