@@ -17,6 +17,8 @@ export interface FileOwner {
   syncName(): void;
   /** The file was truncated. */
   truncated(sizeBytes: number): void;
+  /** The descriptor is about to be closed. */
+  closing(fd: number): void;
 }
 
 /** A regular file, open. */
@@ -41,6 +43,11 @@ export class DirectoryFile extends DescriptorFile {
     if (!this.#owner.durable) return;
     super.sync(dataOnly);
     this.#owner.syncName();
+  }
+
+  override close(): void {
+    this.#owner.closing(this.fd);
+    super.close();
   }
 }
 

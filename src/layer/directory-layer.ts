@@ -260,10 +260,19 @@ export class DirectoryLayer implements Layer {
   stat(node: LayerNode): Stat {
     const own = directoryNodeOf(node);
     if (!this.dialect.changes && !this.dialect.alters) return own.stat;
-    const fd = this.fdFor(own);
-    const name = nameFor(own);
-    own.stat = this.shown(statAt(fd, name), fd, name);
+    own.stat = own.fileFd >= 0 ? this.statOpen(own.fileFd) : this.#statNamed(own);
     return own.stat;
+  }
+
+  #statNamed(node: DirectoryNode): Stat {
+    const fd = this.fdFor(node);
+    const name = nameFor(node);
+    return this.shown(statAt(fd, name), fd, name);
+  }
+
+  /** The attributes, as this layer shows them, of what a descriptor has open. */
+  statOpen(fd: number): Stat {
+    return this.shown(statFd(fd), fd, ITSELF);
   }
 
   marks(node: LayerNode): DiskMarks & LayerMarks {
@@ -349,6 +358,7 @@ export class DirectoryLayer implements Layer {
       durable: false,
       syncName: () => undefined,
       truncated: () => undefined,
+      closing: () => undefined,
     };
   }
 

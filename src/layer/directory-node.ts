@@ -40,6 +40,8 @@ export class DirectoryNode implements LayerNode {
   more: NodePlace[] | undefined = undefined;
   /** An O_PATH descriptor, or -1. */
   heldFd = -1;
+  /** While a file that an upper made is still open, its descriptor: cheaper than the name. Else -1. */
+  fileFd = -1;
   marks: DiskMarks | undefined = undefined;
   /** Of a partial file: its blocks, once they are known. */
   blocks: PartialMap | undefined = undefined;

@@ -20,6 +20,7 @@ import {
   removexattrAt,
   renameAt,
   reopen,
+  type Stat,
   type Statfs,
   setxattrAt,
   statAt,
@@ -152,8 +153,8 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
             open(this.descriptors.of(parent), name, inheritedGroup(parent)),
           )
         : this.#prepareIn(parent, name, inode, over, open);
-    const node = this.#born(parent, name, NO_MARKS);
-    return { node, file: new DirectoryFile(fd, this.#ownerOf(node)) };
+    const node = this.#enter(parent, name, this.statOpen(fd), NO_MARKS);
+    return { node, file: this.#fileOf(node, fd) };
   }
 
   createUnnamed(
@@ -167,10 +168,10 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const wanted = ownFlags(flags) | access | O_TMPFILE;
     const at = this.descriptors.of(parent);
     const fd = this.#writer.openNew(at, HERE, inode, wanted, inheritedGroup(parent));
-    const node = new DirectoryNode(this.shown(statFd(fd), fd, ITSELF), undefined, NAMELESS);
+    const node = new DirectoryNode(this.statOpen(fd), undefined, NAMELESS);
     node.heldFd = reopen(fd, O_PATH);
     this.nodes.add(node);
-    return { node, file: new DirectoryFile(fd, this.#ownerOf(node)) };
+    return { node, file: this.#fileOf(node, fd) };
   }
 
   /** Makes something in the work directory as it would be made in `parent`, and puts it in place. */
@@ -194,7 +195,11 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
 
   #born(parent: DirectoryNode, name: Name, marks?: DiskMarks): DirectoryNode {
     const fd = this.descriptors.of(parent);
-    const node = this.nodes.at(parent, name, this.shown(statAt(fd, name), fd, name));
+    return this.#enter(parent, name, this.shown(statAt(fd, name), fd, name), marks);
+  }
+
+  #enter(parent: DirectoryNode, name: Name, stat: Stat, marks?: DiskMarks): DirectoryNode {
+    const node = this.nodes.at(parent, name, stat);
     node.marks = marks;
     node.nameUnsynced = true;
     return node;
@@ -373,12 +378,21 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     this.whiteoutIno = this.#whiteouts.ino;
   }
 
+  /** A file that was just made: it is asked and changed by its descriptor as long as that is open. */
+  #fileOf(node: DirectoryNode, fd: number): DirectoryFile {
+    node.fileFd = fd;
+    return new DirectoryFile(fd, this.#ownerOf(node));
+  }
+
   #ownerOf(node: DirectoryNode): FileOwner {
     return {
       shown: (stat, fd) => this.shown(stat, fd, ITSELF),
       durable: this.#durable,
       syncName: () => syncNames(this, node),
       truncated: (sizeBytes) => this.truncated(node, sizeBytes),
+      closing: (fd) => {
+        if (node.fileFd === fd) node.fileFd = -1;
+      },
     };
   }
 }

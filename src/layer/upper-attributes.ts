@@ -1,7 +1,7 @@
 // Changing what an upper's inode is besides its content and names: setattr and the marks.
 
 import { errno, FsError } from "../errors.js";
-import { textOf } from "../path.js";
+import { ITSELF, textOf } from "../path.js";
 import {
   close,
   ftruncate,
@@ -29,8 +29,9 @@ export function changeAttributes(
 ): void {
   const { mode, uid, gid, sizeBytes, atime, mtime } = change;
   if (sizeBytes !== undefined) truncate(layer, node, sizeBytes);
-  const fd = layer.fdFor(node);
-  const name = nameFor(node);
+  const isOpen = node.fileFd >= 0;
+  const fd = isOpen ? node.fileFd : layer.fdFor(node);
+  const name = isOpen ? ITSELF : nameFor(node);
   // Without records only the type counts, and that is what it was.
   const shown = (): Stat => (layer.dialect.recordName === undefined ? node.stat : layer.stat(node));
   if (uid !== undefined || gid !== undefined) {
