@@ -1,9 +1,10 @@
-// What the session does while nobody asks for anything (session/background.ts), on timers of the
+// What the session does while nobody asks for anything (session/background.ts, catch-up.ts), on timers of the
 // event loop; waiting for the disk is done in libuv's threads.
 
 import { fdatasync } from "node:fs";
-import type { Filling } from "../../overlay/index.js";
+import type { Overlay } from "../../overlay/index.js";
 import { Background, type FileSyncer } from "../session/background.js";
+import { CATCH_UP_MS, catchUp } from "../session/catch-up.js";
 import type { Log } from "../session/log.js";
 
 /** Syncs files one after the other. */
@@ -37,6 +38,8 @@ class EventLoopSyncer implements FileSyncer {
 
 /** The idle work of one session. */
 export class IdleWork {
+  readonly #overlay: Overlay;
+  readonly #log: Log;
   readonly #background: Background;
   readonly #mayWork: () => boolean;
   #timer: NodeJS.Timeout | undefined;
@@ -45,11 +48,13 @@ export class IdleWork {
 
   /** `mayWork` is false during a pause. `volatile`: nothing is ever synced. */
   constructor(
-    filling: Filling,
+    overlay: Overlay,
     options: { readonly volatile: boolean; readonly mayWork: () => boolean; readonly log: Log },
   ) {
     const syncer = options.volatile ? undefined : new EventLoopSyncer();
-    this.#background = new Background(filling, syncer, options.log);
+    this.#overlay = overlay;
+    this.#log = options.log;
+    this.#background = new Background(overlay.filling, syncer, options.log);
     this.#mayWork = options.mayWork;
   }
 
@@ -60,16 +65,21 @@ export class IdleWork {
   }
 
   #schedule(wasIdle: boolean): void {
-    if (this.#timer !== undefined || !this.#background.hasWork) return;
-    this.#timer = setTimeout(() => this.#step(), this.#background.waitMs(wasIdle));
+    if (this.#timer !== undefined) return;
+    const { isBehind } = this.#overlay;
+    if (!isBehind && !this.#background.hasWork) return;
+    const waitMs = isBehind ? CATCH_UP_MS : this.#background.waitMs(wasIdle);
+    this.#timer = setTimeout(() => this.#step(), waitMs);
   }
 
   #step(): void {
     this.#timer = undefined;
     const isIdle = !this.#wasAsked && this.#mayWork();
     this.#wasAsked = false;
-    if (isIdle) this.#background.step();
-    this.#schedule(isIdle);
+    const { isBehind } = this.#overlay;
+    if (isIdle && isBehind) catchUp(this.#overlay, this.#log);
+    else if (isIdle) this.#background.step();
+    this.#schedule(isIdle && !isBehind);
   }
 
   /** The session ends; with `isAwaited` nothing may stay partial, unless somebody waits. */

@@ -66,7 +66,7 @@ export class NativeSession {
     this.names = options.names ?? NESTED_NAMES;
     this.paths = new MergedPaths(overlay, this.names);
     this.#log = log;
-    this.#idle = new IdleWork(overlay.filling, {
+    this.#idle = new IdleWork(overlay, {
       volatile: options.volatile,
       mayWork: () => !this.isPaused,
       log,

@@ -4,19 +4,13 @@ import type { Overlay } from "../../overlay/index.js";
 import type { Log } from "./log.js";
 
 /** Who removes a tree asks again within that, but on a loaded machine. */
-const PAUSE_MS = 2;
+export const CATCH_UP_MS = 2;
 
-/** Catches up, unless somebody asks for something before; true then. `waits` waits for that. Never throws. */
-export function isCalledBeforeCaughtUp(
-  { overlay, log }: { readonly overlay: Overlay; readonly log: Log },
-  waits: (milliseconds: number) => boolean,
-): boolean {
-  if (!overlay.isBehind) return false;
-  if (waits(PAUSE_MS)) return true;
+/** After so long without a request, where the overlay is behind. Never throws. */
+export function catchUp(overlay: Pick<Overlay, "catchUp">, log: Log): void {
   try {
     overlay.catchUp();
   } catch (error) {
     log.failure("close removed files", error);
   }
-  return false;
 }

@@ -18,7 +18,7 @@ import { Reply } from "../wire/reply.js";
 import { Request } from "../wire/request.js";
 import { isRefused } from "./access.js";
 import { Background } from "./background.js";
-import { isCalledBeforeCaughtUp } from "./catch-up.js";
+import { CATCH_UP_MS, catchUp } from "./catch-up.js";
 import { giftBytes } from "./content-gift.js";
 import { DirectReads } from "./direct-reads.js";
 import { handlers } from "./dispatch.js";
@@ -186,7 +186,10 @@ export class FuseSession {
   /** Does what can wait until the next request is there, if anything can. */
   readonly #useIdleTime = (): void => {
     const { background } = this;
-    if (isCalledBeforeCaughtUp(this, (milliseconds) => this.#waits(milliseconds))) return;
+    if (this.overlay.isBehind) {
+      if (this.#waits(CATCH_UP_MS)) return;
+      catchUp(this.overlay, this.log);
+    }
     // First what somebody does already, then what somebody might do.
     if (this.overlay.rehearsal.isDue) this.#rehearseWhileIdle();
     if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
