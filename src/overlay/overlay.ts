@@ -103,6 +103,20 @@ export class Overlay {
     return this.#union.nodes.child(directory, entry.name as Name, entry.slot);
   }
 
+  /** Counts up with every change of the tree; undefined where others may change it, too. */
+  get version(): number | undefined {
+    return this.#alters ? undefined : this.#union.version;
+  }
+
+  /** For an entry that somebody will ask for soon, if it lies in a layer that does not change. Throws FsError. */
+  lookUpAhead(directory: Node, entry: DirectoryEntry): void {
+    const { levelSlot, nodes } = this.#union;
+    if (entry.slot >= levelSlot || entry.name === "." || entry.name === "..") return;
+    this.lookupEntry(directory, entry);
+    // Its attributes may have changed when they are asked for: it may have a copy under another name.
+    nodes.forgetFound();
+  }
+
   /** NodeTable.isFoundAgain. */
   isFoundAgain(node: Node): boolean {
     return this.#union.nodes.isFoundAgain(node);

@@ -35,6 +35,8 @@ export class DirectoryHandle {
   readonly node: Node;
   readonly #union: Union;
   #entries: readonly DirectoryEntry[] | undefined;
+  /** What `readOn` has read, by part: topmost first. */
+  #read: LayerDirent[][] = [];
 
   constructor(union: Union, node: Node) {
     this.#union = union;
@@ -44,13 +46,27 @@ export class DirectoryHandle {
 
   /** "." and ".." first; an entry's offset is its index plus one. */
   get entries(): readonly DirectoryEntry[] {
-    this.#entries ??= listDirectory(this.#union, this.node);
+    this.#entries ??= listDirectory(this.#union, this.node, this.#read);
     return this.#entries;
+  }
+
+  /**
+   * Reads the next layer of those that `entries` is made of; false when all are read. The directory must not change
+   * before the first look at `entries`. Throws FsError.
+   */
+  readOn(): boolean {
+    if (this.#entries !== undefined || this.node.unlinked) return false;
+    const { length } = this.#read;
+    const part = length === 0 ? this.node : this.node.lower[length - 1];
+    if (part === undefined) return false;
+    this.#read.push(layerOf(this.#union, part).readdir(part.inode));
+    return true;
   }
 
   /** The next look at `entries` sees the directory as it is then. */
   rewind(): void {
     this.#entries = undefined;
+    this.#read = [];
   }
 
   close(): void {
@@ -61,14 +77,14 @@ export class DirectoryHandle {
 const DOT = bytesOf(".");
 const DOT_DOT = bytesOf("..");
 
-function listDirectory(union: Union, node: Node): DirectoryEntry[] {
+function listDirectory(union: Union, node: Node, read: LayerDirent[][]): DirectoryEntry[] {
   const parent = node.parent ?? node;
   const entries = [
     new DirectoryEntry(DOT, DT_DIR, node.slot, node.ino),
     new DirectoryEntry(DOT_DOT, DT_DIR, parent.slot, parent.ino),
   ];
   if (node.unlinked) return entries;
-  forEachEntry(union, node, (dirent, part) => {
+  const visit = (dirent: LayerDirent, part: Part): boolean => {
     const { name, type, ino } = dirent;
     const { slot } = part;
     // Marks may say another number: those of uppers, and of directories anywhere above the base.
@@ -77,7 +93,8 @@ function listDirectory(union: Union, node: Node): DirectoryEntry[] {
     const entryIno = isMarked ? () => inoOfEntry(union, node, name, shown) : shown;
     entries.push(new DirectoryEntry(name, type, slot, entryIno));
     return true;
-  });
+  };
+  forEachEntry(union, node, visit, read);
   return entries;
 }
 
@@ -88,14 +105,15 @@ function inoOfEntry(union: Union, directory: Node, name: Name, otherwise: bigint
 
 /**
  * All names of a merged directory, each once, with the part that shows it; `visit` returns false
- * to end. Whiteouts hide, and are not shown.
+ * to end. Whiteouts hide, and are not shown. `read` is what was read of the topmost parts already.
  */
 export function forEachEntry(
   union: Union,
   directory: Merged,
   visit: (dirent: LayerDirent, part: Part) => boolean,
+  read: readonly LayerDirent[][] = [],
 ): void {
-  const top = layerOf(union, directory).readdir(directory.inode);
+  const top = read[0] ?? layerOf(union, directory).readdir(directory.inode);
   if (directory.lower.length === 0) {
     for (const dirent of top) if (!dirent.whiteout && !visit(dirent, directory)) return;
     return;
@@ -110,8 +128,8 @@ export function forEachEntry(
     return true;
   };
   if (!show(top, directory)) return;
-  for (const part of directory.lower) {
-    if (!show(layerOf(union, part).readdir(part.inode), part)) return;
+  for (const [at, part] of directory.lower.entries()) {
+    if (!show(read[at + 1] ?? layerOf(union, part).readdir(part.inode), part)) return;
   }
 }
 

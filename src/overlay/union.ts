@@ -50,6 +50,8 @@ export class Union implements LayersView {
   readonly numbers: InodeNumbers;
   /** A directory with lower parts may be moved: a redirect tells where they are. */
   redirects = true;
+  /** Counts up with every change of the tree; not of data. */
+  version = 0;
   /** A copy in the hard-link index also gets, at once, the name by which it was changed. */
   readonly namesCopies: boolean;
   readonly nodes: NodeTable;
@@ -151,6 +153,7 @@ export class Union implements LayersView {
    * node stays: those of the former upper are lower ones from here on.
    */
   freeze(upper: UpperLayer): void {
+    this.version += 1;
     this.filling.startAnew();
     this.nodes.freezeLinks();
     this.#frozenLinks.push(this.#links);
@@ -170,6 +173,7 @@ export class Union implements LayersView {
 
   /** Carries a plan out. */
   run(plan: Plan): void {
+    this.version += 1;
     this.nodes.forgetMissed();
     runPlan(plan, this.#beforeStep);
   }

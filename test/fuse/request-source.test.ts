@@ -81,6 +81,39 @@ test("RequestSource: hardly looks while requests come slowly, and looks again on
   strictEqual(device.sleeps, sleeps);
 });
 
+/** Work of so many steps. */
+class CountedWork {
+  steps = 0;
+  left: number;
+
+  constructor(left: number) {
+    this.left = left;
+  }
+
+  get hasWork(): boolean {
+    return this.left > 0;
+  }
+
+  step(): void {
+    this.steps += 1;
+    this.left -= 1;
+  }
+}
+
+test("RequestSource: works ahead while nobody asks, and hears who asks after each step", () => {
+  const work = new CountedWork(50);
+  const device = new ScriptedDevice(() => 20);
+  const source = new RequestSource(device, 2, without(), work);
+  readRequests(source, 1);
+  strictEqual(work.steps, 20);
+  readRequests(source, 2);
+  strictEqual(work.steps, 50);
+  strictEqual(device.sleeps, 0);
+  const alone = new CountedWork(50);
+  readRequests(new RequestSource(new ScriptedDevice(() => 20), 1, without(), alone), 100);
+  strictEqual(alone.steps, 0, "one processor is the asker's");
+});
+
 test("RequestSource: always sleeps with one processor", () => {
   const device = new ScriptedDevice(() => 0);
   readRequests(new RequestSource(device, 1, without()), 100);

@@ -12,7 +12,7 @@ import { OpenDirectory } from "./open-files.js";
 
 export function opendir(session: FuseSession): number {
   const inode = session.inodes.get(session.request.nodeId);
-  const directory = session.overlay.opendir(inode.node);
+  const directory = session.walkAhead.open(inode.node);
   inode.opens += 1;
   const number = session.files.add(new OpenDirectory(inode, directory));
   // The kernel drops its copy of the listing itself whenever it changes the directory.
@@ -40,9 +40,11 @@ function entriesAt(session: FuseSession): {
   const open = session.files.directory(request.u64(40));
   const first = request.position(48);
   if (first === 0 && open.started) open.directory.rewind();
+  const { entries } = open.directory;
+  if (!open.started) session.walkAhead.listed(open.inode.node, entries);
   open.started = true;
   const end = OUT_HEADER_BYTES + Math.min(request.u32(56), MAX_WRITE_BYTES);
-  return { open, entries: open.directory.entries, first, end };
+  return { open, entries, first, end };
 }
 
 export function readdir(session: FuseSession): number {

@@ -39,6 +39,7 @@ import { ReadAhead } from "./read-ahead.js";
 import { RequestSource } from "./request-source.js";
 import type { SlowRequests } from "./slow-requests.js";
 import { undo } from "./undo.js";
+import { WalkAhead } from "./walk-ahead.js";
 import { WarmUp } from "./warm-up.js";
 
 /** How a session serves. */
@@ -127,6 +128,7 @@ export class FuseSession {
   readonly labels = new Labels();
   readonly background: Background;
   readonly readAhead: ReadAhead;
+  readonly walkAhead: WalkAhead;
   readonly directReads = new DirectReads();
   agreement: Agreement | undefined;
   readonly #refusesOthers: boolean;
@@ -163,7 +165,8 @@ export class FuseSession {
       wait: (milliseconds: number) => this.#waits(milliseconds),
     };
     const wakeups = FastWakeups.here(parts.options.fastWakeups, cpus().length);
-    this.#source = new RequestSource(device, availableParallelism(), wakeups);
+    this.walkAhead = new WalkAhead(overlay, parts.log);
+    this.#source = new RequestSource(device, availableParallelism(), wakeups, this.walkAhead);
     this.passthrough = new Passthrough(fuseFd, overlay, parts.log);
     const slow = parts.options.volatile ? undefined : parts.slow;
     this.background = new Background(overlay.filling, slow, parts.log);
@@ -378,6 +381,7 @@ export class FuseSession {
   #closeAll(): void {
     this.#source.close();
     this.readAhead.close();
+    this.walkAhead.close();
     this.directReads.close();
     this.moved.close();
     for (const open of this.files.values()) {

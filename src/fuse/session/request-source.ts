@@ -15,6 +15,14 @@ export interface RequestDevice {
   wait(milliseconds: number): boolean;
 }
 
+/** What is done while nobody asks, a few microseconds at a time, by more than one processor. */
+export interface WorkAhead {
+  readonly hasWork: boolean;
+  step(): void;
+}
+
+const NOTHING: WorkAhead = { hasWork: false, step: () => undefined };
+
 /** So often it looks: some 40 µs, in which a user opens, reads and closes a small file. */
 const LOOKS = 100;
 /** Requests served without looking ahead, at most, after it was in vain again and again. */
@@ -25,6 +33,7 @@ export class RequestSource {
   readonly #device: RequestDevice;
   readonly #mayLook: boolean;
   readonly #wakeups: FastWakeups;
+  readonly #ahead: WorkAhead;
   #isBlocking = true;
   /** Doubled when looking was in vain, halved when it was not. */
   #penalty = 0;
@@ -32,7 +41,13 @@ export class RequestSource {
   #rest = 0;
 
   /** With one processor looking would only keep the asker from asking. */
-  constructor(device: RequestDevice, processors: number, wakeups: FastWakeups) {
+  constructor(
+    device: RequestDevice,
+    processors: number,
+    wakeups: FastWakeups,
+    ahead: WorkAhead = NOTHING,
+  ) {
+    this.#ahead = ahead;
     this.#device = device;
     this.#mayLook = processors > 1;
     this.#wakeups = wakeups;
@@ -45,7 +60,8 @@ export class RequestSource {
   read(beforeSleep: () => void): number {
     this.#wakeups.count();
     if (this.#mayLook) {
-      const count = this.#look();
+      const early = this.#workAhead();
+      const count = early === -errno.EAGAIN ? this.#look() : early;
       if (count !== -errno.EAGAIN) return count;
     }
     if (!this.#wakeups.isHeld || !this.#device.wait(FastWakeups.LINGER_MS)) {
@@ -61,6 +77,16 @@ export class RequestSource {
   /** After the last request. */
   close(): void {
     this.#wakeups.close();
+  }
+
+  #workAhead(): number {
+    while (this.#ahead.hasWork) {
+      this.#block(false);
+      const count = this.#device.read();
+      if (count !== -errno.EAGAIN) return count;
+      this.#ahead.step();
+    }
+    return -errno.EAGAIN;
   }
 
   #look(): number {
