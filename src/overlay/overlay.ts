@@ -36,6 +36,7 @@ import { type DataPlace, dataPlace } from "./data-place.js";
 import { freeze } from "./freeze.js";
 import { Handle } from "./handle.js";
 import { layerOf } from "./layer-of.js";
+import { LookingAhead } from "./looking-ahead.js";
 import { MergedTreeNode } from "./merged-tree.js";
 import { NO_ROOM } from "./no-room.js";
 import type { Node } from "./node.js";
@@ -66,6 +67,7 @@ export class Overlay {
   readonly filling: Union["filling"];
   /** Copies that are made for practice, in idle time. */
   readonly rehearsal: Union["rehearsal"];
+  readonly ahead: LookingAhead;
   readonly #union: Union;
   readonly #view: View | undefined;
   readonly #alters: boolean;
@@ -80,6 +82,7 @@ export class Overlay {
     const differs = view !== undefined && Object.keys(view).length > 0;
     this.#view = differs ? new View(view) : undefined;
     this.#alters = options.alters ?? false;
+    this.ahead = new LookingAhead(this.#union, this.#alters);
     this.root = this.#union.nodes.root;
     this.readOnly = options.upper === undefined;
     this.filling = this.#union.filling;
@@ -101,20 +104,6 @@ export class Overlay {
     this.#union.nodes.sweep();
     this.#union.nodes.forgetFound();
     return this.#union.nodes.child(directory, entry.name as Name, entry.slot);
-  }
-
-  /** Counts up with every change of the tree; undefined where others may change it, too. */
-  get version(): number | undefined {
-    return this.#alters ? undefined : this.#union.version;
-  }
-
-  /** For an entry that somebody will ask for soon, if it lies in a layer that does not change. Throws FsError. */
-  lookUpAhead(directory: Node, entry: DirectoryEntry): void {
-    const { levelSlot, nodes } = this.#union;
-    if (entry.slot >= levelSlot || entry.name === "." || entry.name === "..") return;
-    this.lookupEntry(directory, entry);
-    // Its attributes may have changed when they are asked for: it may have a copy under another name.
-    nodes.forgetFound();
   }
 
   /** NodeTable.isFoundAgain. */

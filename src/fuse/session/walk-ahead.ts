@@ -61,7 +61,7 @@ export class WalkAhead {
 
   /** OPENDIR; the caller closes the handle. Throws FsError. */
   open(node: Node): DirectoryHandle {
-    const { version } = this.#overlay;
+    const { version } = this.#overlay.ahead;
     // Who changes what he walks through would have everything made twice.
     const isSame = version !== undefined && version === this.#version;
     const isForeseen = isSame && this.#isNext(node);
@@ -122,7 +122,7 @@ export class WalkAhead {
     if (this.#foreseen < LEAST_FORESEEN || this.#next === undefined) return false;
     const ahead = this.#ahead;
     if (ahead === undefined) return true;
-    return ahead.version === this.#overlay.version && ahead.entries < MAX_ENTRIES;
+    return ahead.version === this.#overlay.ahead.version && ahead.entries < MAX_ENTRIES;
   }
 
   /** Goes a little further: one layer's listing, or a few names. Never throws. */
@@ -147,7 +147,7 @@ export class WalkAhead {
     const end = Math.min(ahead.entries + ENTRIES_A_STEP, entries.length);
     for (; ahead.entries < end; ahead.entries++) {
       const entry = entries[ahead.entries];
-      if (entry !== undefined) this.#overlay.lookUpAhead(handle.node, entry);
+      if (entry !== undefined) this.#overlay.ahead.lookUp(handle.node, entry);
     }
     if (end === entries.length) ahead.entries = MAX_ENTRIES;
   }
@@ -159,7 +159,7 @@ export class WalkAhead {
         ? undefined
         : this.#overlay.lookupEntry(parent, entry);
     if (node?.isDirectory === true) {
-      const { version } = this.#overlay;
+      const { version } = this.#overlay.ahead;
       return { handle: this.#overlay.opendir(node), version, entries: 0 };
     }
     this.#next = undefined;
