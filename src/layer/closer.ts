@@ -5,7 +5,7 @@
 
 import { availableParallelism } from "node:os";
 import { isFsError } from "../errors.js";
-import { AsyncRing, close, statFd } from "../sys/index.js";
+import { AsyncRing, close, statFd, statfsFd } from "../sys/index.js";
 
 /** Before so many it is not worth a thread. */
 const FIRST_ONES = 16;
@@ -19,6 +19,9 @@ const THREADS = 2;
 const MAX_UNDER_WAY = 64;
 const MAX_BYTES = 65_536;
 const BLOCK_BYTES = 512;
+/** With less of these on the disk nobody waits. */
+const ENOUGH_BYTES = 64n << 20n;
+const ENOUGH_INODES = 1000n;
 
 /** Of one upper. */
 export class Closer {
@@ -26,16 +29,29 @@ export class Closer {
   #ring: AsyncRing | "none" | undefined;
   #closed = 0;
   readonly #waiting: number[] = [];
+  #isRoomy = true;
+  /** So many files until the disk is asked again. */
+  #untilLook = 0;
 
   /** The descriptor of a file that is to go. Throws FsError. */
   close(fd: number): void {
     const ring = this.#ringInUse();
-    if (ring === undefined || !isSmall(fd)) {
+    if (ring === undefined || !isSmall(fd) || !this.#hasRoom(fd)) {
       close(fd);
       return;
     }
     this.#waiting.push(fd);
     if (this.#waiting.length >= LAST_ONES + BATCH) this.#handIn(ring, BATCH);
+  }
+
+  /** Who writes to a full disk must find the room of what was just removed. */
+  #hasRoom(fd: number): boolean {
+    this.#untilLook -= 1;
+    if (this.#untilLook >= 0) return this.#isRoomy;
+    this.#untilLook = BATCH;
+    this.#isRoomy = isRoomy(fd);
+    if (!this.#isRoomy) for (const waiting of this.#waiting.splice(0)) close(waiting);
+    return this.#isRoomy;
   }
 
   /** Some wait until there are more of them. */
@@ -97,4 +113,10 @@ function openRing(): AsyncRing | "none" {
 function isSmall(fd: number): boolean {
   const { sizeBytes, blocks } = statFd(fd);
   return sizeBytes <= MAX_BYTES && blocks * BLOCK_BYTES <= 2 * MAX_BYTES;
+}
+
+function isRoomy(fd: number): boolean {
+  const { bavail, frsize, files, ffree } = statfsFd(fd);
+  // Some file systems have no limit of inodes, and say 0.
+  return bavail * BigInt(frsize) >= ENOUGH_BYTES && (files === 0n || ffree >= ENOUGH_INODES);
 }

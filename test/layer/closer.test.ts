@@ -1,7 +1,6 @@
 // Removed files are closed by threads of the kernel, and every one of them is.
 
 import { ok, strictEqual } from "node:assert/strict";
-import { openSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Closer } from "../../src/layer/closer.js";
@@ -9,30 +8,10 @@ import { openDirectoryUpper } from "../../src/layer/index.js";
 import type { Name } from "../../src/path.js";
 import { features } from "../../src/sys/index.js";
 import { Scratch } from "./host-tree.js";
+import { heldBelow, removedFile } from "./removed-files.js";
 
 const LIMIT = { timeout: 60_000 };
 const FILES = 500;
-
-/** Removed files below a directory that this process has open. */
-function heldBelow(directory: string): number {
-  return readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.startsWith(directory) && target.endsWith(" (deleted)");
-    } catch (error) {
-      // The descriptor of that very listing.
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
-      throw error;
-    }
-  }).length;
-}
-
-function removedFile(path: string, sizeBytes: number): number {
-  writeFileSync(path, Buffer.alloc(sizeBytes, "x"));
-  const fd = openSync(path, "r");
-  rmSync(path);
-  return fd;
-}
 
 test("Closer: small files and large ones are closed, in threads or not", LIMIT, () => {
   using scratch = new Scratch();
