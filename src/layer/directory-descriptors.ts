@@ -20,6 +20,8 @@ const PIECE_BYTES = 4000;
 export class DirectoryDescriptors {
   readonly #budget: number;
   #cache: LRUCache<DirectoryNode, number> | undefined;
+  /** It leaves the cache and is not to be closed. */
+  #taken = -1;
 
   constructor(budget: number) {
     this.#budget = Math.max(budget, LEAST_BUDGET);
@@ -27,7 +29,12 @@ export class DirectoryDescriptors {
 
   /** Made when needed: it has room for the whole budget at once, and of a deep stack most layers are never asked. */
   get #open(): LRUCache<DirectoryNode, number> {
-    this.#cache ??= new LRUCache({ max: this.#budget, dispose: (fd) => close(fd) });
+    this.#cache ??= new LRUCache({
+      max: this.#budget,
+      dispose: (fd) => {
+        if (fd !== this.#taken) close(fd);
+      },
+    });
     return this.#cache;
   }
 
@@ -35,6 +42,16 @@ export class DirectoryDescriptors {
   of(directory: DirectoryNode): number {
     if (directory.heldFd >= 0) return directory.heldFd;
     return this.#open.get(directory) ?? this.#reopen(directory);
+  }
+
+  /** The descriptor becomes the caller's, if there is one. */
+  take(directory: DirectoryNode): number | undefined {
+    const fd = this.#cache?.get(directory);
+    if (fd === undefined) return undefined;
+    this.#taken = fd;
+    this.#cache?.delete(directory);
+    this.#taken = -1;
+    return fd;
   }
 
   drop(directory: DirectoryNode): void {

@@ -5,7 +5,6 @@
 import { assert } from "../assert.js";
 import { type ByteString, bytesOf, ITSELF, type Name } from "../path.js";
 import {
-  close,
   Descriptor,
   isDirectory,
   O_ACCMODE,
@@ -60,7 +59,7 @@ import { PartialLayer } from "./partial-layer.js";
 import { takeOver } from "./take-over.js";
 import { changeAttributes, noteImpure, writeMarks } from "./upper-attributes.js";
 import { keyName, UpperIndex } from "./upper-index.js";
-import { holdInode, linkInode, refuseReserved, syncNames } from "./upper-names.js";
+import { letGo, linkInode, refuseReserved, removeName, syncNames } from "./upper-names.js";
 import { type DirectoryUpperOptions, upperDialect } from "./upper-options.js";
 import { renameInUpper } from "./upper-rename.js";
 import { Whiteouts } from "./whiteouts.js";
@@ -226,8 +225,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     own.addName(parent, name);
     own.nameUnsynced = true;
     // It can be found by its name now.
-    if (own.heldFd >= 0) close(own.heldFd);
-    own.heldFd = -1;
+    letGo(own);
   }
 
   copyUp(directory: LayerNode, name: Name, source: CopyUpSource): LayerNode {
@@ -267,17 +265,20 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     return this.#bornCopy(directory, name, source, this.#copyTo(directory, name, source));
   }
 
-  remove(directory: LayerNode, name: Name, over: Standing, leaveWhiteout: boolean): void {
-    const parent = directoryNodeOf(directory);
-    const fd = this.descriptors.of(parent);
-    const at = { parent, name };
+  remove(
+    directory: LayerNode,
+    name: Name,
+    over: Standing,
+    leaveWhiteout: boolean,
+    node?: LayerNode,
+  ): void {
+    const at = { parent: directoryNodeOf(directory), name };
     if (over === "absent" && leaveWhiteout) this.#putWhiteout(at);
     if (over === "whiteout" && !leaveWhiteout) this.#whiteouts.take(at);
     if (over === "absent" || over === "whiteout") return;
-    const gone = holdInode(this, parent, fd, name);
-    this.#whiteouts.remove(at, over, leaveWhiteout);
+    const known = node === undefined ? undefined : directoryNodeOf(node);
+    removeName(this, at, known, () => this.#whiteouts.remove(at, over, leaveWhiteout));
     this.whiteoutIno = this.#whiteouts.ino;
-    gone?.dropName(parent, name);
   }
 
   rename(

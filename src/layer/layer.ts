@@ -220,8 +220,17 @@ export interface UpperLayer extends Layer {
   link(node: LayerNode, directory: LayerNode, name: Name, over: Standing): void;
   /** A copy of a lower inode with all its metadata at a name that is absent (from the upper). Directories come without content. */
   copyUp(directory: LayerNode, name: Name, source: CopyUpSource): LayerNode;
-  /** Removes the name: leaves nothing, or a whiteout in its place. `over` tells what stands there now ("directory" shows empty: it may hold whiteouts only). */
-  remove(directory: LayerNode, name: Name, over: Standing, leaveWhiteout: boolean): void;
+  /**
+   * Removes the name: leaves nothing, or a whiteout in its place. `over` tells what stands there now ("directory":
+   * it may hold whiteouts; ENOTEMPTY, with nothing changed, where it holds more), `node` its node, if known.
+   */
+  remove(
+    directory: LayerNode,
+    name: Name,
+    over: Standing,
+    leaveWhiteout: boolean,
+    node?: LayerNode,
+  ): void;
   /** Moves an inode of this upper; its node goes on meaning it. */
   rename(
     oldDirectory: LayerNode,

@@ -37,8 +37,10 @@ export class UpperIndex {
 
   remove(key: ByteString): void {
     const name = keyName(key);
-    if (tryStatAt(this.#fd, name) === undefined) return;
-    const gone = holdInode(this.#layer, this.directory, this.#fd, name);
+    const stat = tryStatAt(this.#fd, name);
+    if (stat === undefined) return;
+    const known = this.#layer.nodes.known(stat.ino);
+    const gone = holdInode(this.#layer, this.directory, this.#fd, name, known);
     unlinkAt(this.#fd, name);
     gone?.dropName(this.directory, name);
   }

@@ -15,12 +15,12 @@ import {
   tryStatAt,
   unlinkAt,
 } from "../sys/index.js";
-import type { NodePlace } from "./directory-node.js";
+import type { DirectoryNode, NodePlace } from "./directory-node.js";
 import type { InodeWriter } from "./inode-writer.js";
 import type { RenameHow, Standing } from "./layer.js";
 import type { PartialLayer } from "./partial-layer.js";
 import { noteImpure } from "./upper-attributes.js";
-import { holdInode, moveName, refuseReserved } from "./upper-names.js";
+import { holdInode, moveName, nodeAt, refuseReserved } from "./upper-names.js";
 import type { DiskName, Whiteouts } from "./whiteouts.js";
 import type { WorkDirectory } from "./work-directory.js";
 
@@ -58,7 +58,7 @@ export function renameInUpper(
   // rename(2): two names of one file both stay.
   if (tryStatAt(target.fd, target.name)?.ino === stat.ino) return;
   const replaces = how.over === "file" || how.over === "directory";
-  const gone = replaces ? holdInode(layer, to.parent, target.fd, to.name) : undefined;
+  const gone = replaces ? heldAt(layer, to, target) : undefined;
   if (how.leaveDevice !== undefined && (!tools.whiteouts.swaps || tools.whiteouts.areFiles)) {
     throw new FsError(errno.EINVAL, "rename", textOf(from.name));
   }
@@ -72,6 +72,15 @@ export function renameInUpper(
   } else moveOver(tools, { from, source }, { to, target }, how, isDirectory(stat.mode));
   gone?.dropName(to.parent, to.name);
   moveName(moved, from.parent, from.name, to.parent, to.name);
+}
+
+/** What stands at a name, and is about to go. */
+function heldAt(
+  layer: PartialLayer,
+  { parent, name }: NodePlace,
+  { fd }: DiskName,
+): DirectoryNode | undefined {
+  return holdInode(layer, parent, fd, name, nodeAt(layer, fd, name));
 }
 
 function move(from: DiskName, to: DiskName, flags: number): void {

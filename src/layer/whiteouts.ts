@@ -212,12 +212,12 @@ export class Whiteouts {
   remove(at: NodePlace, over: "file" | "directory", leaveWhiteout: boolean): void {
     const fd = this.#fdOf(at);
     if (leaveWhiteout && this.areFiles) this.put(at);
-    if (over === "directory") this.clear(at, true);
     if (!leaveWhiteout || this.areFiles) {
-      if (over === "directory") rmdirAt(fd, at.name);
+      if (over === "directory") this.#removeDirectory(at);
       else unlinkAt(fd, at.name);
       return;
     }
+    if (over === "directory") this.clear(at, true);
     this.expectIn(at.parent);
     if (over === "directory" && !this.swaps) {
       this.#intend([at], () => rmdirAt(fd, at.name));
@@ -230,6 +230,18 @@ export class Whiteouts {
       renameAt(work, temporary, fd, at.name, over === "directory" ? RENAME_EXCHANGE : 0);
       if (over === "directory") rmdirAt(work, temporary);
     });
+  }
+
+  /** Mostly it is empty on the disk, too: then one call does, and nobody has to list it before. */
+  #removeDirectory(at: NodePlace): void {
+    const fd = this.#fdOf(at);
+    try {
+      rmdirAt(fd, at.name);
+    } catch (error) {
+      if (!isFsError(error, errno.ENOTEMPTY, errno.EEXIST)) throw error;
+      this.clear(at, true);
+      rmdirAt(fd, at.name);
+    }
   }
 
   /**

@@ -25,8 +25,14 @@ export function planRmdir(union: Union, directory: Node, name: Name): Plan {
   union.writable("rmdir");
   const node = requireChild(union, directory, name, "rmdir");
   if (!node.isDirectory) throw new FsError(errno.ENOTDIR, "rmdir", textOf(name));
-  if (!isEmptyDirectory(union, node)) throw new FsError(errno.ENOTEMPTY, "rmdir", textOf(name));
+  if (!isTriedOut(union, directory, name, node) && !isEmptyDirectory(union, node))
+    throw new FsError(errno.ENOTEMPTY, "rmdir", textOf(name));
   return planRemove(union, directory, name, node);
+}
+
+/** The upper alone knows whether the directory is empty, and refuses to remove it if it is not. */
+function isTriedOut(union: Union, directory: Node, name: Name, node: Node): boolean {
+  return union.isUpper(node) && node.lower.length === 0 && !union.showsBelow(directory, name);
 }
 
 function planRemove(union: Union, directory: Node, name: Name, node: Node): Plan {
@@ -34,10 +40,12 @@ function planRemove(union: Union, directory: Node, name: Name, node: Node): Plan
   requireRemovable(union, directory, node, "remove");
   const standing = union.standing(directory, name, node);
   const leaveWhiteout = union.showsBelow(directory, name);
+  // Of a file with several names another inode may stand there.
+  const known = union.isUpper(node) && node.linkKey === undefined ? node.inode : undefined;
   const plan = new Plan();
   if (leaveWhiteout) planCopyUp(union, directory, plan);
   plan.add("remove", () => {
-    upper.remove(directory.inode, name, standing, leaveWhiteout);
+    upper.remove(directory.inode, name, standing, leaveWhiteout, known);
     unnameRemoved(union, node, directory, name, standing);
   });
   planForgetName(union, node, standing, plan);

@@ -134,7 +134,11 @@ const removing: Record<string, Case> = {
     upper.create(node, b, FILE, "absent");
     const before = dumpLayer(upper);
     fails(errno.ENOTEMPTY, () => upper.remove(upper.root, d, "directory", true));
+    fails(errno.ENOTEMPTY, () => upper.remove(upper.root, d, "directory", false, node));
     deepStrictEqual(dumpLayer(upper), before);
+    upper.rename(upper.root, d, upper.root, a, RENAME);
+    upper.remove(node, b, "file", false);
+    upper.remove(upper.root, a, "directory", false, node);
   },
   "remove: the node of an unlinked file goes on working": (upper) => {
     const node = writeFile(upper, upper.root, a, "hello");

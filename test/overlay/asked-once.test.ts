@@ -32,6 +32,26 @@ test("Overlay: a file that is looked up, made and changed is asked for once", (t
   handle.close();
 });
 
+test("Overlay: whether a directory of the upper alone is empty its removal tells", (t) => {
+  const upper = memoryLayer();
+  const overlay = new Overlay({ stack: [memoryLayer().freeze()], upper });
+  const { root } = overlay;
+  const directory = overlay.mkdir(root, NEW, DIRECTORY);
+  overlay.reference(directory);
+  overlay.create(directory, TWICE, FILE, O_RDWR).handle.close();
+  const lists = t.mock.method(upper, "readdir");
+  throws(
+    () => overlay.rmdir(root, NEW),
+    (error) => error instanceof FsError && error.errno === errno.ENOTEMPTY,
+  );
+  strictEqual(overlay.lookup(root, NEW), directory);
+  overlay.unlink(directory, TWICE);
+  overlay.rmdir(root, NEW);
+  strictEqual(overlay.lookup(root, NEW), undefined);
+  strictEqual(overlay.stat(directory).nlink, 0);
+  strictEqual(lists.mock.callCount(), 0);
+});
+
 test("Overlay: a miss ends with the next change", () => {
   const base = memoryLayer();
   const below = new Overlay({ stack: [], upper: base });
