@@ -69,15 +69,20 @@ const SPECIAL_BITS = 0o7000;
 export const COPIED_AT_ONCE_BYTES = 64 * 1024;
 
 /**
- * Makes the copy at a name of the work directory. Gives the blocks of a copy that was made partial.
- * Throws FsError.
+ * Makes the copy at a name of the work directory, of the blank there if that is one. Gives the blocks of a
+ * copy that was made partial. Throws FsError.
  */
 export function makeCopy(
   tools: CopyUpTools,
   dirFd: number,
   name: ByteString,
   source: CopyUpSource,
+  blank?: OpenName,
 ): BlockMap | undefined {
+  if (blank !== undefined) {
+    fillBlank(tools, blank, source);
+    return undefined;
+  }
   const { stat } = source;
   const isAsMade = tools.makesModes && hasPlainMode(source);
   const inode: NewInode = {
@@ -103,6 +108,43 @@ export function makeCopy(
     finish(tools, { fd, dirFd, name }, source, isAsMade);
     if (tools.durable && isWhole && stat.sizeBytes > 0) fsync(fd);
     return blocks;
+  } finally {
+    close(fd);
+  }
+}
+
+/** Permissions of a file that gets its owner and mode when it is known what it is to be. */
+const BLANK_MODE = 0o600;
+
+/** Makes an empty file whose data lie below, at a name of the work directory, and gives its descriptor. Throws FsError. */
+export function makeBlank(tools: CopyUpTools, dirFd: number, name: ByteString): number {
+  const inode: NewInode = { type: "file", mode: BLANK_MODE, umask: 0, uid: 0, gid: 0 };
+  const fd = tools.writer.openNew(dirFd, name, inode, O_CREAT | O_EXCL | O_RDWR, undefined);
+  try {
+    setxattrAt(dirFd, name, tools.marks.metacopy, bufferOf(ALL_BELOW));
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** True for a copy that a blank can become. */
+export function takesBlank(tools: CopyUpTools, { stat, data }: CopyUpSource): boolean {
+  return tools.makesModes && data === "stay" && isRegular(stat.mode) && stat.sizeBytes > 0;
+}
+
+/** Makes the copy of a blank, and closes that. */
+function fillBlank(tools: CopyUpTools, blank: OpenName, source: CopyUpSource): void {
+  const { dirFd, name, fd } = blank;
+  const { stat } = source;
+  try {
+    ftruncate(fd, stat.sizeBytes);
+    if (stat.uid !== 0 || stat.gid !== 0) {
+      tools.writer.chown(dirFd, name, stat, stat.uid, stat.gid);
+    }
+    const isAsMade = hasPlainMode(source) && (stat.mode & PERMISSION_BITS) === BLANK_MODE;
+    finish(tools, blank, source, isAsMade);
   } finally {
     close(fd);
   }

@@ -21,6 +21,14 @@ export interface FileOwner {
   closing(fd: number): void;
 }
 
+/** Of a file that does not change there is nothing to do. */
+export const UNCHANGING: Omit<FileOwner, "shown"> = {
+  durable: false,
+  syncName: () => undefined,
+  truncated: () => undefined,
+  closing: () => undefined,
+};
+
 /** A regular file, open. */
 export class DirectoryFile extends DescriptorFile {
   readonly #owner: FileOwner;

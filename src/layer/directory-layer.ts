@@ -41,7 +41,7 @@ import {
 import type { Ownership } from "./attributes.js";
 import type { Closer } from "./closer.js";
 import { DirectoryDescriptors } from "./directory-descriptors.js";
-import { DirectoryFile, type FileOwner, shownStat } from "./directory-file.js";
+import { DirectoryFile, type FileOwner, shownStat, UNCHANGING } from "./directory-file.js";
 import {
   believedMarks,
   hasOpaqueFile,
@@ -57,7 +57,7 @@ import {
   directoryNodeOf,
   requireDirectory,
 } from "./directory-node.js";
-import { readInodeFlags } from "./inode-flags.js";
+import { readFileFlags, readInodeFlags } from "./inode-flags.js";
 import {
   type Layer,
   type LayerDirent,
@@ -312,6 +312,10 @@ export class DirectoryLayer implements Layer {
     return readInodeFlags(this, directoryNodeOf(node), form, file?.fd);
   }
 
+  fileFlags(node: LayerNode): number | undefined {
+    return readFileFlags(this, directoryNodeOf(node));
+  }
+
   /** Where the xattr of this name is: not among those that are this layer's encoding. */
   storedXattr(name: ByteString): ByteString {
     return storedXattr(name, this.dialect.recordName);
@@ -353,13 +357,7 @@ export class DirectoryLayer implements Layer {
 
   /** How open files of a layer that does not change behave. */
   fileOwner(): FileOwner {
-    return {
-      shown: (stat, fd) => this.shown(stat, fd, ITSELF),
-      durable: false,
-      syncName: () => undefined,
-      truncated: () => undefined,
-      closing: () => undefined,
-    };
+    return { ...UNCHANGING, shown: (stat, fd) => this.shown(stat, fd, ITSELF) };
   }
 
   forget(node: LayerNode): void {

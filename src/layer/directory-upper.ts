@@ -30,7 +30,7 @@ import {
   utimensAt,
 } from "../sys/index.js";
 import { adoptWhiteouts } from "./adopt-whiteouts.js";
-import type { BlockMap } from "./block-map.js";
+import { Blank } from "./blank.js";
 import { makeCopy, marksOfCopy } from "./copy-up.js";
 import { DirectoryFile, type FileOwner } from "./directory-file.js";
 import { nameFor, ownFlags } from "./directory-layer.js";
@@ -84,6 +84,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
   readonly #durable: boolean;
   readonly #index: UpperIndex;
   readonly stage: LayerNode;
+  readonly blank: Blank;
   /** `.wh.` files may be in it: it was not empty, and may not have been ours. */
   readonly #adopts: boolean = false;
 
@@ -97,6 +98,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     this.#writer = writer;
     this.#index = new UpperIndex(this, work.indexFd);
     this.stage = stageIn(work.fd);
+    this.blank = new Blank(work, this.tools);
     this.#whiteouts = new Whiteouts(this, work);
     this.whiteoutIno = this.#whiteouts.ino;
     if (options.observe === true) return;
@@ -233,36 +235,29 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
     const fd = this.descriptors.of(parent);
     const { mtimeSec, mtimeNsec } = statAt(fd, ITSELF);
     if ((source.data ?? "copy") !== "copy") noteImpure(this, parent);
-    const blocks = this.#copyTo(parent, name, source);
+    const copy = this.#copyTo(parent, name, source);
     // Copy-up is invisible: the directory shows no change.
     utimensAt(fd, ITSELF, { atimeSec: 0, atimeNsec: UTIME_OMIT, mtimeSec, mtimeNsec });
-    return this.#bornCopy(parent, name, source, blocks);
+    return copy;
   }
 
-  #bornCopy(
-    parent: DirectoryNode,
-    name: Name,
-    source: CopyUpSource,
-    blocks: BlockMap | undefined,
-  ): LayerNode {
+  #copyTo(parent: DirectoryNode, name: Name, source: CopyUpSource): LayerNode {
+    if (source.data === "blocks") this.mayHavePartial = true;
+    const blank = this.blank.take(source);
+    const blocks = this.#work.prepare((temporary) => {
+      const made = { fd: this.#work.fd, name: temporary };
+      const own = makeCopy(this.tools, made.fd, made.name, source, blank);
+      this.#whiteouts.place(made, { parent, name }, "absent", false);
+      return own;
+    }, blank?.name);
     const marks = marksOfCopy(this.tools, source, blocks);
     return this.enterBlocks(this.#born(parent, name, marks), blocks);
-  }
-
-  #copyTo(parent: DirectoryNode, name: Name, source: CopyUpSource): BlockMap | undefined {
-    if (source.data === "blocks") this.mayHavePartial = true;
-    return this.#work.prepare((temporary) => {
-      const made = { fd: this.#work.fd, name: temporary };
-      const blocks = makeCopy(this.tools, made.fd, made.name, source);
-      this.#whiteouts.place(made, { parent, name }, "absent", false);
-      return blocks;
-    });
   }
 
   copyUpIndexed(key: ByteString, source: CopyUpSource): LayerNode {
     const name = keyName(key);
     const { directory } = this.#index;
-    return this.#bornCopy(directory, name, source, this.#copyTo(directory, name, source));
+    return this.#copyTo(directory, name, source);
   }
 
   remove(
@@ -370,6 +365,7 @@ export class DirectoryUpper extends PartialLayer implements UpperLayer {
 
   override close(): void {
     super.close();
+    this.blank.drop();
     this.#writer.close();
     this.#work.close();
   }

@@ -5,7 +5,7 @@
 
 import { Buffer } from "node:buffer";
 import { errno, isFsError } from "../errors.js";
-import { bytesOf } from "../path.js";
+import { bytesOf, ITSELF } from "../path.js";
 import {
   Descriptor,
   FS_APPEND_FL,
@@ -14,6 +14,7 @@ import {
   FS_NOATIME_FL,
   FS_NODUMP_FL,
   FS_SYNC_FL,
+  fileFlagsAt,
   getInodeFlags,
   type InodeFlagsForm,
   isDirectory,
@@ -54,6 +55,15 @@ export function readInodeFlags(
     setWord(flags, wordOf(flags) | shownIn(layer.marks(node).protection, form));
   }
   return flags;
+}
+
+/** Layer.fileFlags. */
+export function readFileFlags(layer: DirectoryLayer, node: DirectoryNode): number | undefined {
+  const name = nameFor(node);
+  if (name === ITSELF) return undefined;
+  const flags = fileFlagsAt(layer.fdFor(node), name);
+  if (flags === undefined || !layer.dialect.changes) return flags;
+  return flags | layer.marks(node).protection;
 }
 
 function flagsByName(layer: DirectoryLayer, node: DirectoryNode, form: InodeFlagsForm): Buffer {

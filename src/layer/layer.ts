@@ -100,6 +100,11 @@ export interface Layer {
    * recorded ones among them. `file`: it is open. Throws FsError ENOTTY where there are none.
    */
   inodeFlags(node: LayerNode, form: InodeFlagsForm, file?: LayerFile): Buffer;
+  /**
+   * Of a regular file FS_*_FL that mean the same on every file system, the recorded ones among them, where they can be
+   * told without opening it; undefined: `inodeFlags` tells.
+   */
+  fileFlags?(node: LayerNode): number | undefined;
   /** Opens a regular file; `flags` are O_* of open(2) (no O_CREAT). A read-only layer allows reading only. */
   open(node: LayerNode, flags: number): LayerFile;
   /** Called when nobody needs the node any more; it may free descriptors. Using it later is allowed, but slow. */
@@ -192,6 +197,16 @@ export interface TakeOverPlace {
   readonly formerDirectory: LayerNode;
   readonly directory: LayerNode;
   readonly name: Name;
+}
+
+/** Something that is made in idle time, before it is needed. */
+export interface MadeAhead {
+  /** There is none, and it was needed not long ago. */
+  readonly isWanted: boolean;
+  /** Throws FsError. */
+  make(): void;
+  /** It is not needed any more. */
+  drop(): void;
 }
 
 /**
@@ -287,6 +302,8 @@ export interface UpperLayer extends Layer {
   takeOver(from: UpperLayer, node: LayerNode, place: TakeOverPlace | undefined): LayerNode;
   /** A directory that no one sees, for copies that are tried and removed; nobody else's names are in it. */
   readonly stage?: LayerNode;
+  /** What the next copy whose data stay below can be made of. */
+  readonly blank?: MadeAhead;
   /** A former run may have left partial files; false once that is known to be over. */
   mayHavePartial: boolean;
 

@@ -151,12 +151,11 @@ export class WorkDirectory {
   }
 
   /**
-   * Prepares something under a temporary name and has it put in place; where one of the two
-   * fails, nothing of it stays. Throws what they throw.
+   * Prepares something under a temporary name, a new one unless told, and has it put in place;
+   * where one of the two fails, nothing of it stays. Throws what they throw.
    */
-  prepare<T>(make: (name: Name) => T): T {
+  prepare<T>(make: (name: Name) => T, name = this.temporary()): T {
     this.refuseObserver();
-    const name = this.temporary();
     try {
       return make(name);
     } catch (error) {

@@ -25,6 +25,7 @@ export function freeze(
   for (const node of moving) finishPartial(union, former, node);
   showAs(upper, union.nodes.root, former);
   commit();
+  former.blank?.drop();
   union.freeze(upper);
   for (const node of moving) carry(union, former, node);
   return moving;

@@ -89,8 +89,13 @@ function requireFlags(node: Node): void {
 /** FS_*_FL that a copy is to have; `open` is the file, if it is open. What can't be asked for here, statx told. */
 export function flagsToCopy(union: Union, node: Node, open: LayerFile | undefined): number {
   if (!node.isDirectory && !isRegular(node.kind)) return 0;
+  const layer = layerOf(union, node);
+  if (!node.isDirectory && open === undefined) {
+    const flags = layer.fileFlags?.(node.inode);
+    if (flags !== undefined) return flags;
+  }
   try {
-    return layerOf(union, node).inodeFlags(node.inode, "flags", open).readUInt32LE(0);
+    return layer.inodeFlags(node.inode, "flags", open).readUInt32LE(0);
   } catch (error) {
     const lacks = [errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL, errno.EACCES, errno.EPERM];
     if (!isFsError(error, ...lacks)) throw error;

@@ -47,6 +47,16 @@ export class Rehearsal {
     return this.#next !== undefined;
   }
 
+  /** For the next change something can be made ready. */
+  get isUnready(): boolean {
+    return this.#union.upper?.blank?.isWanted === true;
+  }
+
+  /** Throws FsError; then it is not ready, and nothing else. */
+  makeReady(): void {
+    this.#union.upper?.blank?.make();
+  }
+
   /** One rehearsal; it leaves nothing behind. Throws FsError, and ends all. */
   step(): void {
     const next = this.#next;
@@ -82,6 +92,7 @@ export class Rehearsal {
     actor.references = 1;
     try {
       if (kind === "stay") {
+        upper.blank?.make();
         union.run(planSetattr(union, actor, { mode: inode.stat.mode & PERMISSION_BITS }));
       } else this.#write(actor);
     } finally {

@@ -9,6 +9,7 @@ export * from "./credentials.js";
 export * from "./direct-read.js";
 export * from "./dirents.js";
 export * from "./fiemap.js";
+export { fileFlagsAt } from "./file-flags.js";
 export { fillDirectoryAt, keepLibrary } from "./foreign.js";
 export * from "./fuse-device.js";
 export * from "./id-namespace.js";

@@ -35,6 +35,7 @@ import { Passthrough } from "./passthrough.js";
 import type { PassthroughUse } from "./passthrough-choice.js";
 import { PastWriters } from "./past-writers.js";
 import { changesUpper, Pause } from "./pause.js";
+import { Preparation } from "./preparation.js";
 import { ReadAhead } from "./read-ahead.js";
 import { RequestSource } from "./request-source.js";
 import type { SlowRequests } from "./slow-requests.js";
@@ -136,7 +137,7 @@ export class FuseSession {
   readonly #source: RequestSource;
   readonly #counts = new Uint32Array(OPCODE_LIMIT);
   readonly #startedMs = Date.now();
-  #warmUp: WarmUp | undefined;
+  readonly #preparation: Preparation;
 
   constructor(
     fuseFd: number,
@@ -169,6 +170,7 @@ export class FuseSession {
     this.#source = new RequestSource(device, availableParallelism(), wakeups, this.walkAhead);
     this.passthrough = new Passthrough(fuseFd, overlay, parts.log);
     const slow = parts.options.volatile ? undefined : parts.slow;
+    this.#preparation = new Preparation(overlay.rehearsal, parts.log);
     this.background = new Background(overlay.filling, slow, parts.log);
   }
 
@@ -189,13 +191,13 @@ export class FuseSession {
   /** Does what can wait until the next request is there, if anything can. */
   readonly #useIdleTime = (): void => {
     const { background } = this;
+    while (this.#preparation.isDue(!this.pause.isPaused) && this.#isIdle()) {
+      this.#preparation.step(!this.pause.isPaused);
+    }
     if (this.overlay.isBehind) {
       if (this.#waits(CATCH_UP_MS)) return;
       catchUp(this.overlay, this.log);
     }
-    // First what somebody does already, then what somebody might do.
-    if (this.overlay.rehearsal.isDue) this.#rehearseWhileIdle();
-    if (this.#warmUp !== undefined) this.#warmUpWhileIdle();
     for (let wasIdle = false; background.hasWork && !this.pause.isPaused; wasIdle = true) {
       if (this.#waits(background.waitMs(wasIdle))) return;
       background.step();
@@ -210,31 +212,6 @@ export class FuseSession {
   /** Nobody asks for anything now. */
   #isIdle(): boolean {
     return !this.#waits(0);
-  }
-
-  /** Warms up until a request comes. */
-  #warmUpWhileIdle(): void {
-    try {
-      while (this.#warmUp !== undefined && this.#isIdle()) {
-        this.#warmUp.step();
-        if (this.#warmUp.isDone) this.#warmUp = undefined;
-      }
-    } catch (error) {
-      // What is wrong with the tree is told to whoever asks for it.
-      this.#warmUp = undefined;
-      if (!isFsError(error)) this.log.failure("warm up", error);
-    }
-  }
-
-  /** Rehearses until a request comes. */
-  #rehearseWhileIdle(): void {
-    const { rehearsal } = this.overlay;
-    try {
-      while (rehearsal.isDue && !this.pause.isPaused && this.#isIdle()) rehearsal.step();
-    } catch (error) {
-      // What is wrong with the disk is told to whoever changes something.
-      if (!isFsError(error)) this.log.failure("rehearse", error);
-    }
   }
 
   /** While paused: true when a request is there to be read. Ends the pause when its lock is free. */
@@ -351,7 +328,7 @@ export class FuseSession {
     if (agreement !== undefined) {
       this.agreement = agreement;
       this.passthrough.enabled = agreement.passthrough;
-      this.#warmUp = new WarmUp(this.overlay, this.inodes, this.reply);
+      this.#preparation.warmUp = new WarmUp(this.overlay, this.inodes, this.reply);
       this.options.onReady();
     }
     return result;
