@@ -103,14 +103,17 @@ class CountedWork {
 test("RequestSource: works ahead while nobody asks, and hears who asks after each step", () => {
   const work = new CountedWork(50);
   const device = new ScriptedDevice(() => 20);
-  const source = new RequestSource(device, 2, without(), work);
+  const source = new RequestSource(device, 2, without(), { ahead: work });
   readRequests(source, 1);
   strictEqual(work.steps, 20);
   readRequests(source, 2);
   strictEqual(work.steps, 50);
   strictEqual(device.sleeps, 0);
   const alone = new CountedWork(50);
-  readRequests(new RequestSource(new ScriptedDevice(() => 20), 1, without(), alone), 100);
+  readRequests(
+    new RequestSource(new ScriptedDevice(() => 20), 1, without(), { ahead: alone }),
+    100,
+  );
   strictEqual(alone.steps, 0, "one processor is the asker's");
 });
 

@@ -187,7 +187,10 @@ export function release(session: FuseSession): number {
   return 0;
 }
 
-/** Takes an open file out of its inode's count; the last one ends the inode's mode. */
+/**
+ * Takes an open file out of its inode's count; the last one ends the inode's mode. The file below is closed
+ * later: nobody waits for a RELEASE, but mostly the next request comes at once.
+ */
 export function closeFile(session: FuseSession, file: OpenFile): void {
   const { inode } = file;
   session.directReads.forget(file);
@@ -198,9 +201,12 @@ export function closeFile(session: FuseSession, file: OpenFile): void {
     inode.mode = "none";
     session.inodes.drop(inode);
   }
-  try {
-    file.opened?.close();
-  } finally {
-    if (backing !== undefined) session.passthrough.release(backing);
-  }
+  if (file.opened === undefined && backing === undefined) return;
+  session.later.add(() => {
+    try {
+      file.opened?.close();
+    } finally {
+      if (backing !== undefined) session.passthrough.release(backing);
+    }
+  });
 }

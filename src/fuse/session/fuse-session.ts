@@ -14,7 +14,7 @@ import {
   OUT_HEADER_BYTES,
   STORE_BYTES,
 } from "../wire/protocol.js";
-import { Reply } from "../wire/reply.js";
+import { newGeneration, Reply } from "../wire/reply.js";
 import { Request } from "../wire/request.js";
 import { isRefused } from "./access.js";
 import { Background } from "./background.js";
@@ -28,6 +28,7 @@ import { NO_REPLY } from "./handler.js";
 import { Holds } from "./holds.js";
 import { InodeTable } from "./inode-table.js";
 import { Labels } from "./labels.js";
+import { Later } from "./later.js";
 import type { Log } from "./log.js";
 import { type Agreement, MAX_WRITE_BYTES, negotiate } from "./negotiation.js";
 import { OpenFile, OpenFiles } from "./open-files.js";
@@ -104,11 +105,6 @@ export interface SessionStatistics {
 const MAX_READ_FAILURES = 100;
 const PAUSE_POLL_MS = 20;
 
-/** 32 bits, as the kernel's inodes have, that hardly any other mount of this machine has; not 0. */
-function newGeneration(): number {
-  return Number(BigInt.asUintN(32, process.hrtime.bigint())) || 1;
-}
-
 /** The state all handlers work on. */
 export class FuseSession {
   readonly fuseFd: number;
@@ -127,6 +123,8 @@ export class FuseSession {
   readonly moved = new MovedFiles();
   readonly holds = new Holds();
   readonly labels = new Labels();
+  /** What a request leaves to be done after its answer. */
+  readonly later = new Later((error) => this.log.failure("clean up", error));
   readonly background: Background;
   readonly readAhead: ReadAhead;
   readonly walkAhead: WalkAhead;
@@ -167,7 +165,8 @@ export class FuseSession {
     };
     const wakeups = FastWakeups.here(parts.options.fastWakeups, cpus().length);
     this.walkAhead = new WalkAhead(overlay, parts.log);
-    this.#source = new RequestSource(device, availableParallelism(), wakeups, this.walkAhead);
+    const work = { ahead: this.walkAhead, later: this.later };
+    this.#source = new RequestSource(device, availableParallelism(), wakeups, work);
     this.passthrough = new Passthrough(fuseFd, overlay, parts.log);
     const slow = parts.options.volatile ? undefined : parts.slow;
     this.#preparation = new Preparation(overlay.rehearsal, parts.log);
@@ -220,6 +219,7 @@ export class FuseSession {
       this.pause.end();
       return true;
     }
+    this.later.doAll();
     return this.#waits(PAUSE_POLL_MS);
   }
 
@@ -357,6 +357,7 @@ export class FuseSession {
   /** After the last request: the kernel sends no RELEASE for what is open at a forced end. */
   #closeAll(): void {
     this.#source.close();
+    this.later.doAll();
     this.readAhead.close();
     this.walkAhead.close();
     this.directReads.close();

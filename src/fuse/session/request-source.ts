@@ -5,6 +5,7 @@
 
 import { errno } from "../../errors.js";
 import { FastWakeups } from "./fast-wakeups.js";
+import type { Later } from "./later.js";
 
 /** The descriptor requests are read from. */
 export interface RequestDevice {
@@ -21,6 +22,13 @@ export interface WorkAhead {
   step(): void;
 }
 
+/** What there is to do besides serving. */
+export interface Work {
+  readonly ahead?: WorkAhead;
+  /** As soon as no request is there. */
+  readonly later?: Later;
+}
+
 const NOTHING: WorkAhead = { hasWork: false, step: () => undefined };
 
 /** So often it looks: some 40 µs, in which a user opens, reads and closes a small file. */
@@ -34,6 +42,7 @@ export class RequestSource {
   readonly #mayLook: boolean;
   readonly #wakeups: FastWakeups;
   readonly #ahead: WorkAhead;
+  readonly #later: Later | undefined;
   #isBlocking = true;
   /** Doubled when looking was in vain, halved when it was not. */
   #penalty = 0;
@@ -41,13 +50,9 @@ export class RequestSource {
   #rest = 0;
 
   /** With one processor looking would only keep the asker from asking. */
-  constructor(
-    device: RequestDevice,
-    processors: number,
-    wakeups: FastWakeups,
-    ahead: WorkAhead = NOTHING,
-  ) {
-    this.#ahead = ahead;
+  constructor(device: RequestDevice, processors: number, wakeups: FastWakeups, work: Work = {}) {
+    this.#ahead = work.ahead ?? NOTHING;
+    this.#later = work.later;
     this.#device = device;
     this.#mayLook = processors > 1;
     this.#wakeups = wakeups;
@@ -64,12 +69,18 @@ export class RequestSource {
       const count = early === -errno.EAGAIN ? this.#look() : early;
       if (count !== -errno.EAGAIN) return count;
     }
+    this.#later?.doAll();
     if (!this.#wakeups.isHeld || !this.#device.wait(FastWakeups.LINGER_MS)) {
       this.#wakeups.release();
       beforeSleep();
+      this.#block(true);
     }
-    this.#block(true);
-    const count = this.#device.read();
+    let count = this.#device.read();
+    if (count === -errno.EAGAIN) {
+      // What it waited for was given up.
+      this.#block(true);
+      count = this.#device.read();
+    }
     this.#wakeups.wake();
     return count;
   }
@@ -97,7 +108,10 @@ export class RequestSource {
     this.#block(false);
     for (let looks = 0; looks < LOOKS; looks++) {
       const count = this.#device.read();
-      if (count === -errno.EAGAIN) continue;
+      if (count === -errno.EAGAIN) {
+        this.#later?.doOne();
+        continue;
+      }
       this.#penalty >>>= 1;
       return count;
     }

@@ -24,6 +24,11 @@ const STATX_ALL = 0xfff;
 /** Seconds an answer may be believed: for ever, where only this mount changes the tree. */
 export const FOR_EVER_SECONDS = 0x7fff_ffff;
 
+/** 32 bits, as the kernel's inodes have, that hardly any other mount of this machine has; not 0. */
+export function newGeneration(): number {
+  return Number(BigInt.asUintN(32, process.hrtime.bigint())) || 1;
+}
+
 /** Bytes that a name takes in READDIR (`entryBytes` 0) or READDIRPLUS (128), padded to 8. */
 export function direntBytes(nameBytes: number, entryBytes: number): number {
   return (entryBytes + DIRENT_NAME_OFFSET + nameBytes + 7) & ~7;
