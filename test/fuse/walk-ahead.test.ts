@@ -143,6 +143,30 @@ test("WalkAhead: nothing for who changes what he walks through", () => {
   strictEqual(walker.ahead.taken, 0);
 });
 
+test("WalkAhead: nothing below a directory that everybody has forgotten", () => {
+  const lower = memoryLayer();
+  const top = lower.create(lower.root, "top" as Name, inode("directory"), "absent");
+  for (const name of ["a", "b", "c", "d"]) {
+    lower.create(top, name as Name, inode("directory"), "absent");
+  }
+  const overlay = new Overlay({ stack: [lower.freeze()], upper: memoryLayer() });
+  const walker = new Walker(overlay);
+  const node = walker.list(overlay.root).get("top");
+  ok(node !== undefined);
+  const children = walker.list(node);
+  for (const child of [...children.values()].slice(0, 3)) walker.list(child);
+  ok(walker.ahead.hasWork, "the last one is next");
+  // The kernel drops its caches: the node is no longer that of its name.
+  for (const child of children.values()) overlay.forget(child, 1);
+  overlay.forget(node, 1);
+  walker.ahead.step();
+  strictEqual(walker.ahead.hasWork, false);
+  const again = overlay.lookup(overlay.root, "top" as Name);
+  ok(again !== undefined && again !== node);
+  walker.ahead.close();
+  strictEqual(overlay.lookup(overlay.root, "top" as Name), again);
+});
+
 /** A change of the next directory, after so many steps ahead. */
 const change = fc.record({
   steps: fc.nat(30),

@@ -155,7 +155,7 @@ export class WalkAhead {
   #begin(): Ahead | undefined {
     const { parent, entry } = this.#next ?? {};
     const node =
-      parent === undefined || entry === undefined
+      parent === undefined || entry === undefined || !this.#isKnown(parent)
         ? undefined
         : this.#overlay.lookupEntry(parent, entry);
     if (node?.isDirectory === true) {
@@ -164,6 +164,11 @@ export class WalkAhead {
     }
     this.#next = undefined;
     return undefined;
+  }
+
+  /** Somebody keeps the directory, so that it is still the node of its name. */
+  #isKnown(directory: Node): boolean {
+    return directory.references > 0 || directory === this.#overlay.root;
   }
 
   #dropAhead(): void {
