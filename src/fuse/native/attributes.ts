@@ -46,6 +46,7 @@ function putStat(session: NativeSession, call: Call, stat: Stat): number {
   const isCounted = stat.nlink > 0 && session.paths.isHidden(call.path);
   // Nobody links directories: theirs are their subdirectories.
   const isShared = isCounted || (stat.nlink > 1 && !isDirectory(stat.mode));
+  if (isShared) session.noteShared(stat.ino);
   call.putStat(isCounted ? { ...stat, nlink: stat.nlink + 1 } : stat, isShared);
   return 0;
 }

@@ -38,6 +38,10 @@ const field = {
   filler: 184,
 } as const;
 
+/** The bits of struct fuse_file_info (libfuse 2.9); those that libfuse sets by itself come later. */
+const INFO_BITS = 20n;
+const KEEP_CACHE = Uint8Array.of(2, 0, 0, 0);
+
 type TextField = "path" | "dest" | "xattrName";
 
 /** Longer than any path that the kernel lets a program walk in one call. */
@@ -60,6 +64,9 @@ export class Call {
   readonly #parts: CallParts;
   readonly #record: Buffer;
   readonly #given: readonly unknown[];
+  /** Looked at once; null: not found. */
+  #request: RawRequest | null | undefined;
+  #openFlags: number | undefined;
   /** The number that open and create give to the file. */
   fileNumber: number | undefined;
 
@@ -71,8 +78,10 @@ export class Call {
 
   /** The kernel's request behind the call, if it is found and has this opcode. */
   request(opcode: number): RawRequest | undefined {
-    const request = this.#parts.requests.of(this.#record);
-    return request?.opcode === opcode ? request : undefined;
+    if (this.#request === undefined) {
+      this.#request = this.#parts.requests.of(this.#record) ?? null;
+    }
+    return this.#request?.opcode === opcode ? this.#request : undefined;
   }
 
   get path(): ByteString {
@@ -153,8 +162,18 @@ export class Call {
 
   /** O_* of open and create: the first field of struct fuse_file_info. */
   get openFlags(): number {
-    const info = this.#record.readBigUInt64LE(field.info);
-    return readMemory(info, 4).readUInt32LE(0);
+    this.#openFlags ??= readMemory(this.#info, 4).readUInt32LE(0);
+    return this.#openFlags;
+  }
+
+  /** struct fuse_file_info of calls on files. */
+  get #info(): bigint {
+    return this.#record.readBigUInt64LE(field.info);
+  }
+
+  /** Of open: what the kernel has of the file's content still holds. */
+  keepCache(): void {
+    writeMemory(this.#info + INFO_BITS, KEEP_CACHE);
   }
 
   /** Where a listing goes: libfuse's function for it, and what to call that with. */

@@ -15,6 +15,7 @@ function flagsBelow(flags: number): number {
 
 export function open(session: NativeSession, call: Call): number {
   const node = session.paths.findFresh(call.path);
+  if (!session.wasShared(node.ino)) call.keepCache();
   call.fileNumber = session.addFile(session.overlay.open(node, flagsBelow(call.openFlags)));
   return 0;
 }

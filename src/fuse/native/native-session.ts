@@ -55,6 +55,8 @@ export class NativeSession {
   readonly #idle: IdleWork;
   readonly #files = new Map<number, Handle>();
   #lastFile = 0;
+  /** Numbers of the files that the kernel has known by several names. */
+  readonly #shared = new Set<bigint>();
   #pause: NodeJS.Timeout | undefined;
   #held: (() => void)[] = [];
   readonly #counts = new Map<string, number>();
@@ -126,6 +128,16 @@ export class NativeSession {
   #isOpen(node: Node): boolean {
     for (const handle of this.#files.values()) if (handle.node === node) return true;
     return false;
+  }
+
+  /** The kernel learns that a file has several names: an inode, and a page cache, for each of them. */
+  noteShared(ino: bigint): void {
+    this.#shared.add(ino);
+  }
+
+  /** True when the file may have been written by another name than the one that the kernel asks by. */
+  wasShared(ino: bigint): boolean {
+    return this.#shared.has(ino);
   }
 
   get isPaused(): boolean {
