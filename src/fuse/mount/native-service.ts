@@ -150,6 +150,7 @@ function openSession(
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
     volatile: volatile === true,
+    fastWakeups: job.fastWakeups ?? "auto",
     ...finishOption(job),
     ...freezerOption(job),
     ...namesOption(job),

@@ -2,14 +2,17 @@
 // are answered by operations on the overlay. How each is answered is in the files by family; their
 // table is operations.ts. Mounting and ending are native-mount.ts's.
 
+import { cpus } from "node:os";
 import { errno, FsError, isFsError } from "../../errors.js";
 import { type NameForm, NESTED_NAMES } from "../../layer/nested.js";
 import type { Handle, Node, Overlay } from "../../overlay/index.js";
+import { FastWakeups, type FastWakeupsUse } from "../session/fast-wakeups.js";
 import type { Freezer } from "../session/freeze.js";
 import type { SessionStatistics } from "../session/fuse-session.js";
 import { isLockReleased } from "../session/lock-release.js";
 import type { Log } from "../session/log.js";
 import type { Call } from "./call.js";
+import { CallRate } from "./call-rate.js";
 import { IdleWork } from "./idle-work.js";
 import { MergedPaths } from "./merged-paths.js";
 
@@ -31,6 +34,7 @@ export interface NativeSessionOptions {
   readonly isUpperAwaited?: () => boolean;
   /** As SessionOptions.freezer. */
   readonly freezer?: Freezer;
+  readonly fastWakeups: FastWakeupsUse;
   readonly onShutdown: () => void;
 }
 
@@ -53,6 +57,7 @@ export class NativeSession {
   readonly paths: MergedPaths;
   readonly #log: Log;
   readonly #idle: IdleWork;
+  readonly #rate: CallRate;
   readonly #files = new Map<number, Handle>();
   #lastFile = 0;
   /** Numbers of the files that the kernel has known by several names. */
@@ -68,6 +73,7 @@ export class NativeSession {
     this.names = options.names ?? NESTED_NAMES;
     this.paths = new MergedPaths(overlay, this.names);
     this.#log = log;
+    this.#rate = new CallRate(FastWakeups.here(options.fastWakeups, cpus().length));
     this.#idle = new IdleWork(overlay, {
       volatile: options.volatile,
       mayWork: () => !this.isPaused,
@@ -78,6 +84,7 @@ export class NativeSession {
   /** Answers a call, now or when the pause is over. Never throws. */
   serve(name: string, operation: Operation, call: Call): void {
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    this.#rate.called();
     const result = this.#result(name, operation, call);
     if (result !== LATER) call.finish(result);
     this.#idle.asked();
@@ -177,6 +184,7 @@ export class NativeSession {
   /** The mount is gone: closes what is open, and the layers. */
   close(): void {
     clearInterval(this.#pause);
+    this.#rate.close();
     for (const handle of this.#files.values()) handle.close();
     this.#files.clear();
     this.#idle.end(this.options.isUpperAwaited);
