@@ -3,7 +3,7 @@
 // in which the same is done.
 
 import { deepStrictEqual, ok, strictEqual, throws } from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -162,3 +162,20 @@ test(
     });
   },
 );
+
+test("fuse-native: ls hears once that there are no labels", options, async (t) => {
+  if (fs.readFileSync("/proc/filesystems", "latin1").includes("selinuxfs")) {
+    t.skip("the kernel has SELinux");
+    return;
+  }
+  await withBoth((mount) => {
+    fs.mkdirSync(join(mount, "many"));
+    for (let index = 0; index < 100; index++) fs.writeFileSync(join(mount, `many/${index}`), "");
+    const count = (): number => mountStatistics(mount)?.requests["getxattr"] ?? 0;
+    const before = count();
+    const { status } = spawnSync("ls", ["-l", join(mount, "many")]);
+    strictEqual(status, 0);
+    // An ACL of each file, a label of the first ones, and the statistics themselves.
+    ok(count() - before < 130, `${count() - before} times`);
+  });
+});

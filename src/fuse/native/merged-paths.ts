@@ -9,6 +9,9 @@ import { type ByteString, type Name, textOf } from "../../path.js";
 /** hidden_name() of libfuse 2.9, lib/fuse.c: node id and a counter, so each is given once. */
 const HIDDEN_NAME = /^\.fuse_hidden[0-9a-f]{16}$/;
 
+/** More than a walk has open at a time, from the root down and beside one another. */
+const MOST_RECENT = 256;
+
 /** A name in a directory. */
 export interface Place {
   readonly directory: Node;
@@ -26,6 +29,8 @@ export class MergedPaths {
   readonly #overlay: Overlay;
   readonly #names: NameForm;
   readonly #hidden = new Map<Name, Node>();
+  /** Referenced, the one that was walked through last at the end: the overlay need not look for them. */
+  readonly #recent = new Set<Node>();
 
   constructor(overlay: Overlay, names: NameForm) {
     this.#overlay = overlay;
@@ -62,9 +67,22 @@ export class MergedPaths {
   #walk(path: ByteString): Node {
     let node = this.#overlay.root;
     for (const name of path.split("/")) {
-      if (name !== "") node = this.#step(node, name as Name);
+      if (name === "") continue;
+      node = this.#step(node, name as Name);
+      this.#remember(node);
     }
     return node;
+  }
+
+  /** Each call walks its path from the root, and what nobody references is looked for in all layers. */
+  #remember(directory: Node): void {
+    if (!this.#recent.delete(directory)) this.#overlay.reference(directory);
+    this.#recent.add(directory);
+    if (this.#recent.size <= MOST_RECENT) return;
+    const [oldest] = this.#recent;
+    if (oldest === undefined) return;
+    this.#recent.delete(oldest);
+    this.#overlay.forget(oldest);
   }
 
   #step(directory: Node, name: Name): Node {

@@ -9,6 +9,7 @@ import type { Handle, Node, Overlay } from "../../overlay/index.js";
 import { FastWakeups, type FastWakeupsUse } from "../session/fast-wakeups.js";
 import type { Freezer } from "../session/freeze.js";
 import type { SessionStatistics } from "../session/fuse-session.js";
+import { Labels } from "../session/labels.js";
 import { isLockReleased } from "../session/lock-release.js";
 import type { Log } from "../session/log.js";
 import type { Call } from "./call.js";
@@ -55,6 +56,7 @@ export class NativeSession {
   readonly options: NativeSessionOptions;
   readonly names: NameForm;
   readonly paths: MergedPaths;
+  readonly labels = new Labels();
   readonly #log: Log;
   readonly #idle: IdleWork;
   readonly #rate: CallRate;

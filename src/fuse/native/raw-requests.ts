@@ -18,6 +18,8 @@ export interface RawRequest {
   readonly nodeId: bigint;
   readonly uid: number;
   readonly gid: number;
+  /** 0 for a process that can't be seen from here. */
+  readonly pid: number;
   /** What follows the header; at least as long as struct fuse_setattr_in. */
   readonly body: Buffer;
 }
@@ -72,6 +74,7 @@ export class RawRequests {
       nodeId: bytes.readBigUInt64LE(16),
       uid: bytes.readUInt32LE(24),
       gid: bytes.readUInt32LE(28),
+      pid: bytes.readUInt32LE(32),
       body: bytes.subarray(HEADER_BYTES),
     };
   }

@@ -7,6 +7,7 @@ import { type ByteString, bytesOfBuffer, textOf } from "../../path.js";
 import { ACCESS_ACL } from "../../sys/index.js";
 import { answerCommand, CONTROL_NAME, type Commands, isControlName } from "../session/control.js";
 import { freezeByPlan } from "../session/freeze.js";
+import { LABEL_NAME } from "../session/labels.js";
 import { opcode } from "../wire/protocol.js";
 import type { Call } from "./call.js";
 import type { NativeSession } from "./native-session.js";
@@ -28,11 +29,20 @@ export function getxattr(session: NativeSession, call: Call): number {
   let value: Buffer | undefined;
   if (command === undefined) {
     value = session.overlay.getxattr(session.paths.find(call.path), call.xattrName);
+    if (call.xattrName === LABEL_NAME) {
+      if (value === undefined) return -missingLabel(session, call);
+      session.labels.found();
+    }
   } else if (isAllowed(session, call.request(opcode.GETXATTR))) {
     // A call without room asks for the value's size only.
     value = answerCommand(commandsOf(session), command, room.length === 0);
   }
   return value === undefined ? -errno.ENODATA : put(room, value);
+}
+
+/** The errno of it; where the caller can't be found out it is as for anybody. */
+function missingLabel(session: NativeSession, call: Call): number {
+  return session.labels.missing(call.request(opcode.GETXATTR)?.pid ?? 0);
 }
 
 function commandsOf(session: NativeSession): Commands {
@@ -60,6 +70,7 @@ function put(room: Buffer, value: Buffer): number {
 /** trusted.* is shown to root only (xattr(7)), and where the caller can't be found out. */
 export function listxattr(session: NativeSession, call: Call): number {
   const all = session.overlay.listxattr(session.paths.find(call.path));
+  if (all.includes(LABEL_NAME)) session.labels.found();
   const { uid } = call.request(opcode.LISTXATTR) ?? { uid: 0 };
   const names = uid === 0 ? all : all.filter((name) => !name.startsWith("trusted."));
   return put(call.lent, Buffer.from(names.map((name) => `${name}\0`).join(""), "latin1"));
@@ -71,6 +82,7 @@ export function setxattr(session: NativeSession, call: Call): number {
   const node = session.paths.find(call.path);
   // Memory that is lent: what keeps the value copies it.
   session.overlay.setxattr(node, call.xattrName, Buffer.from(call.lent), call.xattrFlags);
+  if (call.xattrName === LABEL_NAME) session.labels.found();
   modeChanged(call, opcode.SETXATTR);
   return 0;
 }
