@@ -49,11 +49,12 @@ export class HardLinks {
     if (this.#stack !== undefined && this.#isAnothers()) this.#disown();
   }
 
-  /** With names for all copies, an upper that is empty has none. */
+  /** With names for all copies, an upper that is empty has none, and hides no name. */
   #isAnothers(): boolean {
     if (this.#madeOver !== this.#stack) return true;
     const upper = this.#upper;
-    return upper !== undefined && !this.isEmpty && upper.readdir(upper.root).length === 0;
+    const isEmpty = this.isEmpty && this.#written.size === 0;
+    return upper !== undefined && !isEmpty && upper.readdir(upper.root).length === 0;
   }
 
   #disown(): void {
@@ -130,6 +131,11 @@ export class HardLinks {
   /** The copy was made (UpperLayer.copyUpIndexed). */
   copied(key: ByteString, copy: LayerNode): void {
     this.#remember(key, copy);
+    this.#enterStack();
+  }
+
+  /** From now on the index tells which layers it was made over, and is believed there. */
+  #enterStack(): void {
     if (this.#stack === undefined || this.#madeOver === this.#stack) return;
     this.#enter(this.#stack);
     this.#madeOver = this.#stack;
@@ -153,6 +159,7 @@ export class HardLinks {
     const present = this.#written.get(key);
     if (upper === undefined || present === count) return;
     this.#enter(countKey(key, count));
+    this.#enterStack();
     this.#written.set(key, count);
     if (present !== undefined) upper.unindex(countKey(key, present));
   }

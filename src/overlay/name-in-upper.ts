@@ -24,6 +24,8 @@ export function planNameInUpper(
   const { directory, name, node } = place;
   if (node.linkKey === undefined) return;
   if (union.standing(directory, name, node) === "file") return;
+  // Its copy-up may name it in the same plan.
+  if (!plan.takesOnName(directory, name)) return;
   const key = node.linkKey;
   const upper = union.writable("name in upper");
   planRecordLowerNames(union, node, plan);

@@ -138,8 +138,10 @@ function planExchange(union: Union, one: Place, other: Place): Plan {
   const plan = new Plan();
   planCopyUp(union, one.directory, plan);
   planCopyUp(union, other.directory, plan);
-  planFixate(union, one, other, plan);
-  planFixate(union, other, one, plan);
+  // A directory first: a file's other name may lie in it, and would bring it into the upper without its redirect.
+  const [first, second] = other.node.isDirectory ? [other, one] : [one, other];
+  planFixate(union, first, second, plan);
+  planFixate(union, second, first, plan);
   plan.add("exchange", () => {
     const how = { over: "absent" as Standing, leaveWhiteout: false, exchange: true };
     upper.rename(one.directory.inode, one.name, other.directory.inode, other.name, how);

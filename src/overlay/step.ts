@@ -16,6 +16,7 @@ export type BeforeStep = (step: Step) => void;
 export class Plan {
   readonly steps: Step[] = [];
   readonly #subjects = new Set<object>();
+  readonly #names = new Map<object, Set<string>>();
 
   add(does: string, run: () => void): void {
     this.steps.push({ does, run });
@@ -25,6 +26,15 @@ export class Plan {
   takesOn(subject: object): boolean {
     if (this.#subjects.has(subject)) return false;
     this.#subjects.add(subject);
+    return true;
+  }
+
+  /** As `takesOn`, of a name in a directory. */
+  takesOnName(directory: object, name: string): boolean {
+    const names = this.#names.get(directory) ?? new Set();
+    this.#names.set(directory, names);
+    if (names.has(name)) return false;
+    names.add(name);
     return true;
   }
 }

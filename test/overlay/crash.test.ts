@@ -43,10 +43,11 @@ test("steps: a crash between any two of them shows the tree before or after", ()
   // Removing a tree is many operations.
   const single = operation.filter(({ does }) => does !== "removeTree");
   const seen = new Set<string>();
-  const property = fc.property(layers, fc.array(single, { maxLength: 12 }), (specs, operations) => {
+  const some = fc.array(single, { maxLength: 12 });
+  const property = fc.property(layers, some, fc.boolean(), (specs, operations, namesCopies) => {
     const stack = specs.map((spec) => buildLayer(spec)).reverse();
     const shown = (upper: MemoryUpper): Snapshot => {
-      const overlay = new Overlay({ stack, upper });
+      const overlay = new Overlay({ stack, upper, namesCopies });
       expectEnoughLinks(overlay.tree());
       return snapshotOverlay(overlay);
     };
@@ -62,7 +63,7 @@ test("steps: a crash between any two of them shows the tree before or after", ()
         seen.add(step.does);
         if (steps++ === limit) throw new Crash();
       };
-      const mount = (): Overlay => new Overlay({ stack, upper: scratch, beforeStep });
+      const mount = (): Overlay => new Overlay({ stack, upper: scratch, beforeStep, namesCopies });
       const worlds = new Worlds(mergeSpecs(specs), mount);
       for (const [index, step] of operations.slice(0, count).entries()) {
         isLast = index === count - 1;
@@ -98,25 +99,34 @@ test("steps: after one that fails the mounted tree is the one that is on the dis
   const layers = fc.array(layerSpec, { minLength: 1, maxLength: 3 });
   const operations = fc.array(operation, { minLength: 1, maxLength: 12 });
   fc.assert(
-    fc.property(layers, operations, fc.nat(3), (specs, steps, failing) => {
-      const stack = specs.map((spec) => buildLayer(spec)).reverse();
-      const upper = memoryLayer();
-      const model = mergeSpecs(specs);
-      upper.setattr(upper.root, { mode: model.mode });
-      let left = Number.POSITIVE_INFINITY;
-      const beforeStep = (): void => {
-        if (left-- === 0) throw new FsError(errno.ENOSPC, "write");
-      };
-      const worlds = new Worlds(model, () => new Overlay({ stack, upper, beforeStep }));
-      for (const step of steps.slice(0, -1)) worlds.run(step);
-      // What is in the tables already must be right as well.
-      snapshotOverlay(worlds.overlay);
-      left = failing;
-      for (const step of steps.slice(-1)) worlds.answers(step);
-      left = Number.POSITIVE_INFINITY;
-      const remounted = new Overlay({ stack, upper });
-      deepStrictEqual(snapshotOverlay(worlds.overlay), snapshotOverlay(remounted));
-    }),
+    fc.property(
+      layers,
+      operations,
+      fc.nat(3),
+      fc.boolean(),
+      (specs, steps, failing, namesCopies) => {
+        const stack = specs.map((spec) => buildLayer(spec)).reverse();
+        const upper = memoryLayer();
+        const model = mergeSpecs(specs);
+        upper.setattr(upper.root, { mode: model.mode });
+        let left = Number.POSITIVE_INFINITY;
+        const beforeStep = (): void => {
+          if (left-- === 0) throw new FsError(errno.ENOSPC, "write");
+        };
+        const worlds = new Worlds(
+          model,
+          () => new Overlay({ stack, upper, beforeStep, namesCopies }),
+        );
+        for (const step of steps.slice(0, -1)) worlds.run(step);
+        // What is in the tables already must be right as well.
+        snapshotOverlay(worlds.overlay);
+        left = failing;
+        for (const step of steps.slice(-1)) worlds.answers(step);
+        left = Number.POSITIVE_INFINITY;
+        const remounted = new Overlay({ stack, upper, namesCopies });
+        deepStrictEqual(snapshotOverlay(worlds.overlay), snapshotOverlay(remounted));
+      },
+    ),
     { numRuns: 300 },
   );
 });

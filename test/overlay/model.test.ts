@@ -12,23 +12,24 @@ import { operation } from "./operation.js";
 import { Worlds } from "./worlds.js";
 
 const layers = fc.array(layerSpec, { minLength: 0, maxLength: 4 });
+const flags = fc.tuple(fc.boolean(), fc.boolean());
 const operations = fc.array(operation, { maxLength: 40 });
 
-/** Layers base first; on one disk, or each on its own. */
-function worldsOf(specs: readonly DirectorySpec[], oneDisk: boolean): Worlds {
+/** Layers base first; on one disk, or each on its own. `namesCopies` as for strata-overlay. */
+function worldsOf(specs: readonly DirectorySpec[], oneDisk: boolean, namesCopies: boolean): Worlds {
   const shared = memoryDisk();
   const disk = (): MemoryDisk => (oneDisk ? shared : memoryDisk());
   const stack = specs.map((spec) => buildLayer(spec, disk())).reverse();
   const upper = memoryLayer({ disk: disk() });
   const model = mergeSpecs(specs);
   upper.setattr(upper.root, { mode: model.mode });
-  return new Worlds(model, () => new Overlay({ stack, upper }));
+  return new Worlds(model, () => new Overlay({ stack, upper, namesCopies }));
 }
 
 test("Overlay: random operations on random layers give what a plain tree gives, remounted too", () => {
   fc.assert(
-    fc.property(layers, operations, operations, fc.boolean(), (specs, first, second, oneDisk) => {
-      const worlds = worldsOf(specs, oneDisk);
+    fc.property(layers, operations, operations, flags, (specs, first, second, [one, names]) => {
+      const worlds = worldsOf(specs, one, names);
       expectEqual(worlds);
       for (const step of first) worlds.run(step);
       expectEqual(worlds);
