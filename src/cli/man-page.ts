@@ -101,6 +101,10 @@ function environment(): string {
       "SOURCE_DATE_EPOCH",
       "seconds since 1970: when new images were made, and the latest time in new layers",
     ],
+    [
+      "STRATA_FAST_WAKEUPS",
+      "auto, on or off: whether processors sleep lightly while a mount of root is asked for much (strata-overlay(1))",
+    ],
     ["DOCKER_CONFIG", "the directory of docker's config.json, which holds credentials"],
     ["HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "proxies, as curl reads them"],
   ] as const;
