@@ -92,11 +92,13 @@ test(
   "fuse-native: all names and open files show what a plain directory shows",
   options,
   async () => {
-    await withBoth((mount, plain) => {
+    await withBoth(async (mount, plain) => {
       // Many callers: libfuse starts threads and ends them, and answers cross one another.
+      const stop = `${mount}.stop`;
       const loop =
-        'while :; do for i in 1 2 3 4 5 6 7 8 9 10 11 12; do stat "$0"/* & done; wait; done';
-      const busy = spawn("sh", ["-c", loop, mount], { stdio: "ignore", detached: true });
+        'until [ -e "$1" ]; do for i in 1 2 3 4 5 6 7 8 9 10 11 12; do stat "$0"/* & done; wait; done';
+      const busy = spawn("sh", ["-c", loop, mount, stop], { stdio: "ignore" });
+      const ended = new Promise((resolve) => busy.once("close", resolve));
       const [inMount, inPlain]: [number[], number[]] = [[], []];
       const [first, second] = [numbers(7), numbers(7)];
       try {
@@ -111,7 +113,9 @@ test(
         }
       } finally {
         for (const fd of [...inMount, ...inPlain]) fs.closeSync(fd);
-        if (busy.pid !== undefined) process.kill(-busy.pid, "SIGKILL");
+        // With all of its callers: a mount that somebody is at work in can't be unmounted.
+        fs.writeFileSync(stop, "");
+        await ended;
       }
     });
   },

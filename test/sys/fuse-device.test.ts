@@ -9,7 +9,7 @@ import { EngineError } from "../../src/errors.js";
 import * as sys from "../../src/sys/index.js";
 import { b, scratchDirectory } from "./scratch-directory.js";
 
-const LIMIT = { timeout: 10_000 };
+const LIMIT = { timeout: 30_000 };
 const FUSE_INIT = 26;
 const { mount, fuseDevice, fusermount3 } = sys.features();
 const cannotMount = mount && fuseDevice ? false : "needs CAP_SYS_ADMIN and /dev/fuse";
@@ -30,7 +30,7 @@ const PLAIN: sys.FuseMountOptions = {
 
 /** The opcode of the first message that waits on the connection. */
 function firstOpcode(fd: number): number {
-  const [revents] = sys.poll([{ fd, events: sys.POLLIN }], 5_000);
+  const [revents] = sys.poll([{ fd, events: sys.POLLIN }], 20_000);
   assert.equal(revents, sys.POLLIN);
   const buffer = Buffer.alloc(1 << 17);
   assert.ok(sys.tryRead(fd, buffer) >= 40);
