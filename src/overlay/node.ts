@@ -70,6 +70,8 @@ export class Node implements Merged {
   /** Known to have no CAPABILITY: none was there when it was made or asked for, and nobody has set one since. */
   lacksCapability = false;
   references = 0;
+  /** What whoever shows the tree has of this node; a field, because a table of all nodes costs each of them a hash. */
+  shownAs: object | undefined = undefined;
 
   constructor(
     kind: number,

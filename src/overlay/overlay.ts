@@ -67,6 +67,7 @@ export class Overlay {
   readonly filling: Union["filling"];
   /** Copies that are made for practice, in idle time. */
   readonly rehearsal: Union["rehearsal"];
+  /** What may be found out before anybody asks. */
   readonly ahead: LookingAhead;
   readonly #union: Union;
   readonly #view: View | undefined;

@@ -54,11 +54,19 @@ const MAX_AWAKE = 131_072;
 const WAS_OPENED = 1;
 const CACHE_VALID = 2;
 
+/** The inode that shows a node now. An overlay has one table. */
+function shownAs(node: Node): FuseInode | undefined {
+  return node.shownAs instanceof FuseInode ? node.shownAs : undefined;
+}
+
+function hide(inode: FuseInode): void {
+  if (inode.node.shownAs === inode) inode.node.shownAs = undefined;
+}
+
 /** All inodes the kernel may name in a request. */
 export class InodeTable {
   readonly #overlay: Overlay;
   readonly #byId = new Map<number, FuseInode>();
-  readonly #byNode = new Map<Node, FuseInode>();
   readonly #dormant = new DormantInodes();
   readonly #maxAwake: number;
   /** Goes round and round, in the order of their coming. */
@@ -91,7 +99,7 @@ export class InodeTable {
 
   /** The inode that shows a node now, if the kernel has it. */
   known(node: Node): FuseInode | undefined {
-    return this.#byNode.get(node) ?? this.#wakeFor(node);
+    return shownAs(node) ?? this.#wakeFor(node);
   }
 
   /** The inode that shows a node now, made if need be; the caller counts its lookup. */
@@ -102,7 +110,7 @@ export class InodeTable {
   #enter(inode: FuseInode): FuseInode {
     this.#overlay.reference(inode.node);
     this.#byId.set(inode.nodeId, inode);
-    this.#byNode.set(inode.node, inode);
+    inode.node.shownAs = inode;
     this.#looks += 2;
     return inode;
   }
@@ -134,7 +142,7 @@ export class InodeTable {
   /** The inode of a node that was just found, where that is kept as a record. */
   #wakeFor(node: Node): FuseInode | undefined {
     const { parent } = node;
-    const directory = parent === undefined ? undefined : this.#byNode.get(parent);
+    const directory = parent === undefined ? undefined : shownAs(parent);
     if (directory === undefined || directory.dormant === 0) return undefined;
     const nodeId = this.#dormant.find(directory.nodeId, node.name);
     const inode = nodeId === 0 ? undefined : this.#dormant.take(nodeId);
@@ -173,13 +181,13 @@ export class InodeTable {
     if (inode.mode !== "none" || inode.backing !== undefined) return;
     if (parent === undefined || nodeId > MAX_DORMANT_ID || !this.#overlay.isFoundAgain(node))
       return;
-    const directory = this.#byNode.get(parent);
+    const directory = shownAs(parent);
     if (directory === undefined || directory.nodeId > MAX_DORMANT_ID) return;
     const flags = (inode.wasOpened ? WAS_OPENED : 0) | (inode.cacheValid ? CACHE_VALID : 0);
     this.#dormant.add(nodeId, { parentId: directory.nodeId, name, lookups, flags });
     directory.dormant += 1;
     this.#byId.delete(nodeId);
-    this.#byNode.delete(node);
+    node.shownAs = undefined;
     this.#overlay.forget(node);
   }
 
@@ -187,13 +195,13 @@ export class InodeTable {
   detach(inode: FuseInode): void {
     inode.detached = true;
     inode.cacheValid = false;
-    if (this.#byNode.get(inode.node) === inode) this.#byNode.delete(inode.node);
+    hide(inode);
   }
 
   /** Makes a detached inode without open files the current one, unless another has that place. */
   attach(inode: FuseInode): boolean {
-    if (this.#byNode.has(inode.node)) return false;
-    this.#byNode.set(inode.node, inode);
+    if (inode.node.shownAs !== undefined) return false;
+    inode.node.shownAs = inode;
     inode.detached = false;
     return true;
   }
@@ -219,7 +227,7 @@ export class InodeTable {
   drop(inode: FuseInode): void {
     if (inode.lookups > 0 || inode.opens > 0 || inode.dormant > 0) return;
     if (!this.#byId.delete(inode.nodeId)) return;
-    if (this.#byNode.get(inode.node) === inode) this.#byNode.delete(inode.node);
+    hide(inode);
     this.#overlay.forget(inode.node);
   }
 }
