@@ -35,6 +35,18 @@ for (const driver of ["dev-fuse", "fuse-native"] as const) {
         const open = fs.openSync(join(target, "f0"), "r");
         try {
           for (const name of names) fs.unlinkSync(name);
+          // Directories that were walked through.
+          for (const [at, name] of names.slice(0, 9).entries()) {
+            fs.mkdirSync(join(name, "inner"), { recursive: true });
+            fs.writeFileSync(join(name, "inner/file"), "content");
+            if (at % 3 === 0) fs.rmSync(name, { recursive: true });
+            else if (at % 3 === 1) fs.rmSync(join(name, "inner"), { recursive: true });
+            else {
+              fs.unlinkSync(join(name, "inner/file"));
+              fs.mkdirSync(join(name, "other"));
+              fs.renameSync(join(name, "other"), join(name, "inner"));
+            }
+          }
           notDeepStrictEqual(removedBelow(pid, upper), [], "who has it open reads on");
         } finally {
           fs.closeSync(open);

@@ -85,6 +85,15 @@ export class MergedPaths {
     this.#overlay.forget(oldest);
   }
 
+  /** A directory was removed: the disk has its room back only when nobody keeps it. */
+  forgetRemoved(): void {
+    for (const directory of this.#recent) {
+      if (!directory.unlinked) continue;
+      this.#recent.delete(directory);
+      this.#overlay.forget(directory);
+    }
+  }
+
   #step(directory: Node, name: Name): Node {
     // The lookup may sweep the tables, but not what is referenced; then the child holds its parent.
     this.#overlay.reference(directory);

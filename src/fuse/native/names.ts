@@ -112,6 +112,7 @@ export function unlink(session: NativeSession, call: Call): number {
 export function rmdir(session: NativeSession, call: Call): number {
   const { directory, name } = session.paths.place(call.path);
   session.overlay.rmdir(directory, name);
+  session.paths.forgetRemoved();
   return 0;
 }
 
@@ -128,6 +129,8 @@ export function rename(session: NativeSession, call: Call): number {
   try {
     const to = paths.place(dest);
     overlay.rename(from.directory, from.name, to.directory, to.name);
+    // It may have replaced one.
+    paths.forgetRemoved();
   } finally {
     overlay.forget(from.directory);
   }
