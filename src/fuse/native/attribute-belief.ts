@@ -4,9 +4,6 @@
 // others are, for as long as names: the time is changed in libfuse's memory from answer to answer.
 
 import { Buffer } from "node:buffer";
-import { tryWrite } from "../../sys/index.js";
-import { NOTIFY_INVAL_INODE, OUT_HEADER_BYTES } from "../wire/protocol.js";
-import { Reply } from "../wire/reply.js";
 import { readMemory, writeMemory } from "./process-memory.js";
 import type { RawRequests } from "./raw-requests.js";
 
@@ -15,8 +12,6 @@ const FUSE = 368;
 /** More than struct fuse of libfuse 2.9 has. */
 const FUSE_BYTES = 512;
 const DOUBLE_BYTES = 8;
-/** struct fuse_notify_inval_inode_out. */
-const INVALIDATION_BYTES = 24;
 /** So many calls pass before a thread that does not call again is looked for. */
 const PATIENCE = 256;
 
@@ -43,8 +38,6 @@ export interface BeliefWorld {
   set(isBelieved: boolean): void;
   /** False: the thread that had this record is no more. */
   isServing(record: Buffer): boolean;
-  /** Tells the kernel that what it remembers of the inode's attributes is no longer so. */
-  invalidate(nodeId: bigint): void;
 }
 
 /** The time of one mount. Until begin() nothing is believed. */
@@ -76,14 +69,6 @@ export class AttributeBelief {
     }
   }
 
-  /**
-   * An inode's attributes change, or become doubtful, without the kernel's knowing: to be called
-   * before the answer to whoever causes it.
-   */
-  changed(nodeId: bigint): void {
-    this.#world?.invalidate(nodeId);
-  }
-
   /** The thread is about to be answered with attributes that must not be believed. */
   doubt(record: Buffer): void {
     if (this.#world === undefined) return;
@@ -96,12 +81,11 @@ export class AttributeBelief {
 }
 
 /**
- * The world of a mount whose session has this record, on a descriptor of /dev/fuse; undefined where
- * libfuse is not as it is known, and then nothing is ever believed.
+ * The world of a mount whose session has this record; undefined where libfuse is not as it is known,
+ * and then nothing is ever believed.
  */
 export function beliefWorld(
   session: Buffer,
-  fuseFd: number,
   namesSeconds: number,
   requests: RawRequests,
 ): BeliefWorld | undefined {
@@ -113,16 +97,5 @@ export function beliefWorld(
   return {
     set: (isBelieved) => writeMemory(address, isBelieved ? asNames : never),
     isServing: (record) => requests.isServing(record),
-    invalidate: (nodeId) => invalidate(fuseFd, nodeId),
   };
-}
-
-const notice = new Reply(INVALIDATION_BYTES);
-
-function invalidate(fuseFd: number, nodeId: bigint): void {
-  notice.u64(OUT_HEADER_BYTES, Number(nodeId));
-  notice.u64(OUT_HEADER_BYTES + 8, -1); // A negative offset leaves the pages alone.
-  notice.u64(OUT_HEADER_BYTES + 16, 0);
-  // ENOENT: the kernel has no such inode any more; ENODEV: no such mount.
-  tryWrite(fuseFd, notice.buffer, notice.header(0, 0, NOTIFY_INVAL_INODE, INVALIDATION_BYTES));
 }

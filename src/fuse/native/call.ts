@@ -10,6 +10,7 @@ import type { Stat, Statfs } from "../../sys/index.js";
 import { encodeDevice } from "../wire/reply.js";
 import type { AttributeBelief } from "./attribute-belief.js";
 import type { NativeBinding } from "./binding.js";
+import type { Notices } from "./notices.js";
 import { readMemory, writeMemory } from "./process-memory.js";
 import type { RawRequest, RawRequests } from "./raw-requests.js";
 
@@ -57,6 +58,7 @@ export interface CallParts {
   readonly binding: NativeBinding;
   readonly requests: RawRequests;
   readonly belief: AttributeBelief;
+  readonly notices: Notices;
 }
 
 /** Exactly one of `finish`'s calls ends it; nothing of it may be used after. */
@@ -206,9 +208,9 @@ export class Call {
     writeMemory(this.#record.readBigUInt64LE(field.stat), bytes);
   }
 
-  /** Something changes attributes of this inode that the kernel would go on to believe. */
-  attributesChanged(nodeId: bigint): void {
-    this.#parts.belief.changed(nodeId);
+  /** What the kernel is told before the answer, lest it believe what is no longer so. */
+  get notices(): Notices {
+    return this.#parts.notices;
   }
 
   /** Answers statfs: struct statvfs of 64-bit Linux, where fuse-native knows 32 bits. */

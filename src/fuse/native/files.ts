@@ -5,6 +5,7 @@ import { errno, isFsError } from "../../errors.js";
 import { close, O_ACCMODE, O_TRUNC, syncfsLater } from "../../sys/index.js";
 import { opcode } from "../wire/protocol.js";
 import type { Call } from "./call.js";
+import { giveContent } from "./content-gift.js";
 import { newInode } from "./names.js";
 import { LATER, type NativeSession } from "./native-session.js";
 
@@ -15,8 +16,12 @@ function flagsBelow(flags: number): number {
 
 export function open(session: NativeSession, call: Call): number {
   const node = session.paths.findFresh(call.path);
-  if (!session.wasShared(node.ino)) call.keepCache();
-  call.fileNumber = session.addFile(session.overlay.open(node, flagsBelow(call.openFlags)));
+  const handle = session.overlay.open(node, flagsBelow(call.openFlags));
+  if (!session.wasShared(node.ino)) {
+    call.keepCache();
+    giveContent(session, call, handle);
+  }
+  call.fileNumber = session.addFile(handle);
   return 0;
 }
 

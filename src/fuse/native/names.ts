@@ -95,7 +95,7 @@ export function link(session: NativeSession, call: Call): number {
     overlay.link(node, directory, name);
     // struct fuse_link_in: the inode of the old name, which had no other until now.
     const old = call.request(opcode.LINK)?.body.readBigUInt64LE(0);
-    if (old !== undefined) call.attributesChanged(old);
+    if (old !== undefined) call.notices.attributesChanged(old);
   } finally {
     overlay.forget(node);
   }

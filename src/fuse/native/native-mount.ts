@@ -12,6 +12,7 @@ import { AttributeBelief, beliefWorld } from "./attribute-belief.js";
 import { loadBinding, type NativeBinding, type NativeHandler, OPERATION_NAMES } from "./binding.js";
 import { CALL_BYTES, Call, type CallParts } from "./call.js";
 import type { NativeSession } from "./native-session.js";
+import { Notices } from "./notices.js";
 import { operations } from "./operations.js";
 import { RawRequests } from "./raw-requests.js";
 
@@ -88,13 +89,11 @@ export function mountNative(session: NativeSession, options: NativeMountOptions,
   for (const name of OPERATION_NAMES) implemented[numberOf(binding, name)] = 1;
   const kept = { record: Buffer.alloc(binding.sizeof_fuse_thread_t), calls: new Set<Buffer>() };
   const requests = new RawRequests(kept.record);
-  const parts = { binding, requests, belief: new AttributeBelief() };
-  let fuseFd: number | undefined;
+  const parts = { binding, requests, belief: new AttributeBelief(), notices: new Notices() };
   const onInit = (call: Call): void => {
-    assert(fuseFd !== undefined, "calls come to the event loop, which we were not in");
     // What changes attributes behind the kernel's back has to be told by the request's inode.
     if (call.request(opcode.INIT) === undefined) return;
-    const world = beliefWorld(kept.record, fuseFd, believedSeconds(options), requests);
+    const world = beliefWorld(kept.record, believedSeconds(options), requests);
     if (world !== undefined) parts.belief.begin(world);
   };
   try {
@@ -115,7 +114,8 @@ export function mountNative(session: NativeSession, options: NativeMountOptions,
   assert(descriptor !== undefined, "a mount has a descriptor of /dev/fuse");
   // libfuse closes its own when it likes, and another file may have the number then.
   const own = dup(descriptor);
-  fuseFd = own;
+  // No call was served yet: they come to the event loop.
+  parts.notices.begin(own);
   watchEnd(descriptor, kept, () => {
     close(own);
     options.onEnd();

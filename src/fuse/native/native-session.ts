@@ -14,6 +14,7 @@ import { isLockReleased } from "../session/lock-release.js";
 import type { Log } from "../session/log.js";
 import type { Call } from "./call.js";
 import { CallRate } from "./call-rate.js";
+import { Given } from "./content-gift.js";
 import { IdleWork } from "./idle-work.js";
 import { MergedPaths } from "./merged-paths.js";
 
@@ -57,10 +58,13 @@ export class NativeSession {
   readonly names: NameForm;
   readonly paths: MergedPaths;
   readonly labels = new Labels();
+  readonly given = new Given();
   readonly #log: Log;
   readonly #idle: IdleWork;
   readonly #rate: CallRate;
   readonly #files = new Map<number, Handle>();
+  /** How often each node is open. */
+  readonly #opens = new Map<Node, number>();
   #lastFile = 0;
   /** Numbers of the files that the kernel has known by several names. */
   readonly #shared = new Set<bigint>();
@@ -117,6 +121,7 @@ export class NativeSession {
     do this.#lastFile = (this.#lastFile % 0x7fff_ffff) + 1;
     while (this.#files.has(this.#lastFile));
     this.#files.set(this.#lastFile, handle);
+    this.#opens.set(handle.node, (this.#opens.get(handle.node) ?? 0) + 1);
     return this.#lastFile;
   }
 
@@ -130,13 +135,18 @@ export class NativeSession {
   closeFile(number: number): void {
     const handle = this.file(number);
     this.#files.delete(number);
-    if (!this.#isOpen(handle.node)) this.paths.release(handle.node);
+    const opens = (this.#opens.get(handle.node) ?? 0) - 1;
+    if (opens > 0) {
+      this.#opens.set(handle.node, opens);
+    } else {
+      this.#opens.delete(handle.node);
+      this.paths.release(handle.node);
+    }
     handle.close();
   }
 
-  #isOpen(node: Node): boolean {
-    for (const handle of this.#files.values()) if (handle.node === node) return true;
-    return false;
+  isOpen(node: Node): boolean {
+    return this.#opens.has(node);
   }
 
   /** The kernel learns that a file has several names: an inode, and a page cache, for each of them. */

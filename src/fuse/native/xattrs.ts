@@ -91,7 +91,7 @@ export function setxattr(session: NativeSession, call: Call): number {
 function modeChanged(call: Call, code: number): void {
   if (call.xattrName !== ACCESS_ACL) return;
   const request = call.request(code);
-  if (request !== undefined) call.attributesChanged(request.nodeId);
+  if (request !== undefined) call.notices.attributesChanged(request.nodeId);
 }
 
 function pause(session: NativeSession, call: Call, value: ByteString): number {
