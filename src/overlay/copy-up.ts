@@ -165,16 +165,24 @@ function dataOf(
   const isFrozen = node.slot >= union.levelSlot;
   // Another's file whose own data lie below it, or one of ours that may be found under another's name.
   if (isFrozen ? node.linkKey !== undefined : node.data !== undefined) return "copy";
+  if (difference.writes !== true && union.metadataOnly) return "stay";
   // Filling it in later would take from it, for a moment, what a crash might not give back.
-  if ((stat.mode & (S_ISUID | S_ISGID)) !== 0 || xattrs.has(CAPABILITY)) return "copy";
-  return difference.writes === true || !union.metadataOnly ? "blocks" : "stay";
+  return hasPrivileges({ stat, xattrs }) ? "copy" : "blocks";
+}
+
+/** What writing, or a new owner, takes from a file. */
+function hasPrivileges({ stat, xattrs }: Pick<CopyUpSource, "stat" | "xattrs">): boolean {
+  return (stat.mode & (S_ISUID | S_ISGID)) !== 0 || xattrs.has(CAPABILITY);
 }
 
 /** True where a copy that has the changed attributes is all that the change is. */
-function isWrittenWithCopy(node: Node, data: CopiedData, change: AttrChange): boolean {
+function isWrittenWithCopy(
+  node: Node,
+  source: Pick<CopyUpSource, "stat" | "xattrs" | "data">,
+  change: AttrChange,
+): boolean {
   if (change === NO_CHANGE || change.sizeBytes !== undefined) return false;
-  // A new owner takes set-id bits and capabilities from a file: one that leaves its data has none.
-  if (!node.isDirectory && data !== "stay") return false;
+  if (!node.isDirectory && (source.data !== "stay" || hasPrivileges(source))) return false;
   // What time it is now the upper's file system says.
   return change.atime?.nsec !== UTIME_NOW && change.mtime?.nsec !== UTIME_NOW;
 }
@@ -208,7 +216,7 @@ function withSource(
   // A truncated copy is changed now: it must never be seen short with its old time.
   const kept = change.sizeBytes === undefined ? before : changedStat(before, change);
   const data = dataOf(union, node, { stat: kept, xattrs }, difference);
-  const hasChange = isWrittenWithCopy(node, data, change);
+  const hasChange = isWrittenWithCopy(node, { stat: before, xattrs, data }, change);
   const stat = hasChange ? changedStat(before, change) : kept;
   const hasContent = data !== "stay" && isRegular(stat.mode) && stat.sizeBytes > 0;
   const content = hasContent ? openData(union, node, O_RDONLY) : undefined;
