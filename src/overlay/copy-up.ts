@@ -57,16 +57,14 @@ export function planCopyUp(
     if (isBelow && difference.writes === true && plan.takesOn(node)) {
       plan.add("begin blocks", () => beginBlocks(union, node));
     }
+    planKnownNames(union, node, plan);
     return;
   }
   const { parent, linkKey } = node;
   if (linkKey !== undefined && node.lowerNames > 0) {
     if (!plan.takesOn(node)) return;
     plan.add("copy up links", () => copyUpIndexed(union, node, linkKey, difference));
-    if (union.namesCopies && parent !== undefined) {
-      planCopyUpParents(union, node, plan);
-      planNameInUpper(union, { directory: parent, name: node.name, node }, plan);
-    }
+    planKnownNames(union, node, plan);
   } else if (node.isDirectory ? !node.unlinked : parent !== undefined) {
     planCopyUpParents(union, node, plan);
     if (plan.takesOn(node)) plan.add("copy up", () => copyUpNamed(union, node, difference));
@@ -77,11 +75,28 @@ export function planCopyUp(
   }
 }
 
-/** A loop, not a recursion: trees may be deeper than the stack. */
+/**
+ * The names of a changed file with several that anybody has looked up: who reads the upper directory
+ * finds it by them only.
+ */
+function planKnownNames(union: Union, node: Node, plan: Plan): void {
+  if (!union.namesCopies || node.linkKey === undefined || node.lowerNames === 0) return;
+  const { parent, name, more = [] } = node;
+  if (parent === undefined) return;
+  for (const known of [{ parent, name }, ...more]) {
+    planDirectories(union, known.parent, plan);
+    planNameInUpper(union, { directory: known.parent, name: known.name, node }, plan);
+  }
+}
+
 export function planCopyUpParents(union: Union, node: Node, plan: Plan): void {
+  planDirectories(union, node.parent, plan);
+}
+
+/** A loop, not a recursion: trees may be deeper than the stack. */
+function planDirectories(union: Union, directory: Node | undefined, plan: Plan): void {
   const lowers: Node[] = [];
-  for (let at = node.parent; at !== undefined && !union.isUpper(at); at = at.parent)
-    lowers.push(at);
+  for (let at = directory; at !== undefined && !union.isUpper(at); at = at.parent) lowers.push(at);
   for (const directory of lowers.reverse()) {
     if (plan.takesOn(directory)) plan.add("copy up", () => copyUpNamed(union, directory, {}));
   }
