@@ -37,6 +37,8 @@ export class DirectoryHandle {
   #entries: readonly DirectoryEntry[] | undefined;
   /** What `readOn` has read, by part: topmost first. */
   #read: LayerDirent[][] = [];
+  /** Of the union, when the first of it was read. */
+  #readVersion: number | undefined;
 
   constructor(union: Union, node: Node) {
     this.#union = union;
@@ -50,23 +52,27 @@ export class DirectoryHandle {
     return this.#entries;
   }
 
-  /**
-   * Reads the next layer of those that `entries` is made of; false when all are read. The directory must not change
-   * before the first look at `entries`. Throws FsError.
-   */
+  /** Reads the next layer of those that `entries` is made of; false when all are read. Throws FsError. */
   readOn(): boolean {
     if (this.#entries !== undefined || this.node.unlinked) return false;
     const { length } = this.#read;
     const part = length === 0 ? this.node : this.node.lower[length - 1];
     if (part === undefined) return false;
+    this.#readVersion ??= this.#union.version;
     this.#read.push(layerOf(this.#union, part).readdir(part.inode));
     return true;
+  }
+
+  /** To be called before the first look at `entries`: what was read ahead is forgotten if the tree has changed since. */
+  settle(): void {
+    if (this.#readVersion !== undefined && this.#readVersion !== this.#union.version) this.rewind();
   }
 
   /** The next look at `entries` sees the directory as it is then. */
   rewind(): void {
     this.#entries = undefined;
     this.#read = [];
+    this.#readVersion = undefined;
   }
 
   close(): void {

@@ -71,9 +71,15 @@ class Walker {
     this.ahead = new WalkAhead(overlay, new Log());
   }
 
-  list(node: Node, meanwhile: () => void = () => undefined): Map<string, Node> {
+  list(
+    node: Node,
+    meanwhile: () => void = () => undefined,
+    opened: () => void = () => undefined,
+  ): Map<string, Node> {
     const handle = this.ahead.open(node);
     try {
+      opened();
+      handle.settle();
       this.ahead.listed(node, handle.entries);
       const children = childrenOf(this.overlay, handle);
       meanwhile();
@@ -167,12 +173,15 @@ test("WalkAhead: nothing below a directory that everybody has forgotten", () => 
   strictEqual(overlay.lookup(overlay.root, "top" as Name), again);
 });
 
-/** A change of the next directory, after so many steps ahead. */
+/** A change of the next directory, after so many steps ahead, before or after it is opened. */
 const change = fc.record({
   steps: fc.nat(30),
   kind: fc.constantFrom("none", "none", "none", "make", "remove", "rename", "chmod", "replace"),
   file: fc.nat(LAYERS * FILES - 1),
+  isOpen: fc.boolean(),
 });
+
+const NO_CHANGE = { steps: 0, kind: "none", file: 0, isOpen: false };
 
 test("WalkAhead: a change after any step shows in the directory that was made ahead", () => {
   const changes = fc.array(change, { minLength: DIRECTORIES, maxLength: DIRECTORIES });
@@ -185,30 +194,37 @@ test("WalkAhead: a change after any step shows in the directory that was made ah
       walker.walk(
         () => walker.idle(),
         (name, sub) => {
-          const { steps, kind, file } = made.pop() ?? { steps: 0, kind: "none", file: 0 };
+          const { steps, kind, file, isOpen } = made.pop() ?? NO_CHANGE;
           const files = model.get(name) ?? new Map<string, number>();
           const victim = [...files.keys()][file] as Name;
           walker.idle(steps);
-          if (kind === "make") overlay.mknod(sub, "new" as Name, inode("file"));
-          if (kind === "make") files.set("new", 0o644);
-          if (kind === "remove" || kind === "replace") overlay.unlink(sub, victim);
-          if (kind === "remove") files.delete(victim);
-          if (kind === "replace") {
-            overlay.mknod(sub, victim, { ...inode("file"), mode: 0o600 });
-            files.set(victim, 0o600);
-          }
-          if (kind === "rename") {
-            overlay.rename(sub, victim, sub, "other" as Name);
-            files.delete(victim);
-            files.set("other", 0o644);
-          }
-          if (kind === "chmod") {
-            const node = overlay.lookup(sub, victim);
-            ok(node !== undefined);
-            overlay.setattr(node, { mode: 0o640 });
-            files.set(victim, 0o640);
-          }
-          const found = walker.list(sub, () => walker.idle(steps));
+          const apply = (): void => {
+            if (kind === "make") overlay.mknod(sub, "new" as Name, inode("file"));
+            if (kind === "make") files.set("new", 0o644);
+            if (kind === "remove" || kind === "replace") overlay.unlink(sub, victim);
+            if (kind === "remove") files.delete(victim);
+            if (kind === "replace") {
+              overlay.mknod(sub, victim, { ...inode("file"), mode: 0o600 });
+              files.set(victim, 0o600);
+            }
+            if (kind === "rename") {
+              overlay.rename(sub, victim, sub, "other" as Name);
+              files.delete(victim);
+              files.set("other", 0o644);
+            }
+            if (kind === "chmod") {
+              const node = overlay.lookup(sub, victim);
+              ok(node !== undefined);
+              overlay.setattr(node, { mode: 0o640 });
+              files.set(victim, 0o640);
+            }
+          };
+          if (!isOpen) apply();
+          const found = walker.list(
+            sub,
+            () => walker.idle(steps),
+            () => isOpen && apply(),
+          );
           const modes = [...found].map(([key, node]) => [key, overlay.stat(node).mode & 0o777]);
           deepStrictEqual(Object.fromEntries(modes), Object.fromEntries(files));
         },

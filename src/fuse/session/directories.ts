@@ -40,6 +40,7 @@ function entriesAt(session: FuseSession): {
   const open = session.files.directory(request.u64(40));
   const first = request.position(48);
   if (first === 0 && open.started) open.directory.rewind();
+  if (!open.started) open.directory.settle();
   const { entries } = open.directory;
   if (!open.started) session.walkAhead.listed(open.inode.node, entries);
   open.started = true;
