@@ -1,5 +1,5 @@
-// A file that is made in idle time for the next copy whose data stay below: it lies in the work directory
-// and has the mark that says so. Making a file is what costs most of such a copy, while somebody waits.
+// A file that is made in idle time for the next copy whose data stay below, at first: it lies in the work
+// directory and has the mark that says so. Making a file is what costs most of such a copy, while somebody waits.
 
 import { isFsError } from "../errors.js";
 import type { Name } from "../path.js";

@@ -79,10 +79,7 @@ export function makeCopy(
   source: CopyUpSource,
   blank?: OpenName,
 ): BlockMap | undefined {
-  if (blank !== undefined) {
-    fillBlank(tools, blank, source);
-    return undefined;
-  }
+  if (blank !== undefined) return fillBlank(tools, blank, source);
   const { stat } = source;
   const isAsMade = tools.makesModes && hasPlainMode(source);
   const inode: NewInode = {
@@ -129,22 +126,34 @@ export function makeBlank(tools: CopyUpTools, dirFd: number, name: ByteString): 
   }
 }
 
-/** True for a copy that a blank can become. */
-export function takesBlank(tools: CopyUpTools, { stat, data }: CopyUpSource): boolean {
-  return tools.makesModes && data === "stay" && isRegular(stat.mode) && stat.sizeBytes > 0;
+/** True for a copy that a blank can become: one that surely gets the mark. */
+export function takesBlank(tools: CopyUpTools, { stat, data, content }: CopyUpSource): boolean {
+  if (!tools.makesModes || !isRegular(stat.mode) || stat.sizeBytes === 0) return false;
+  if (data !== "blocks") return data === "stay";
+  const { blockBytes, clones } = tools;
+  return (
+    blockBytes > 0 && !clones && stat.sizeBytes > COPIED_AT_ONCE_BYTES && content !== undefined
+  );
 }
 
 /** Makes the copy of a blank, and closes that. */
-function fillBlank(tools: CopyUpTools, blank: OpenName, source: CopyUpSource): void {
+function fillBlank(
+  tools: CopyUpTools,
+  blank: OpenName,
+  source: CopyUpSource,
+): BlockMap | undefined {
   const { dirFd, name, fd } = blank;
-  const { stat } = source;
+  const { stat, content } = source;
   try {
     ftruncate(fd, stat.sizeBytes);
+    const isPartial = source.data === "blocks" && content !== undefined;
+    const blocks = isPartial ? beginCopy(tools, blank, content, stat.sizeBytes) : undefined;
     if (stat.uid !== 0 || stat.gid !== 0) {
       tools.writer.chown(dirFd, name, stat, stat.uid, stat.gid);
     }
     const isAsMade = hasPlainMode(source) && (stat.mode & PERMISSION_BITS) === BLANK_MODE;
     finish(tools, blank, source, isAsMade);
+    return blocks;
   } finally {
     close(fd);
   }

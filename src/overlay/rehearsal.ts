@@ -91,8 +91,8 @@ export class Rehearsal {
     actor.addName(directory, NAME);
     actor.references = 1;
     try {
+      upper.blank?.make();
       if (kind === "stay") {
-        upper.blank?.make();
         union.run(planSetattr(union, actor, { mode: inode.stat.mode & PERMISSION_BITS }));
       } else this.#write(actor);
     } finally {
