@@ -216,12 +216,12 @@ let hasEmptyPath = true;
 
 /** Before Linux 5.8 there was no AT_EMPTY_PATH here (EINVAL); the magic link works on all. */
 function utimensFd(fd: number, times: Times): void {
-  const path = procPath(fd);
   if (hasEmptyPath) {
     const address = timesArgument(times);
     if (utimensat(fd, pathArgument(EMPTY), address, AT_EMPTY_PATH) >= 0) return;
-    if (lastErrno() !== errno.EINVAL) throw failure("utimensat", path);
+    if (lastErrno() !== errno.EINVAL) throw failure("utimensat", procPath(fd));
   }
+  const path = procPath(fd);
   checked(utimensat(AT_FDCWD, pathArgument(path), timesArgument(times), 0), "utimensat", path);
   hasEmptyPath = false;
 }
