@@ -5,14 +5,18 @@
 
 import { availableParallelism } from "node:os";
 import { isFsError } from "../errors.js";
-import { AsyncRing, close, statFd, statfsFd } from "../sys/index.js";
+import { AsyncRing, close, isDirectory, statFd, statfsFd } from "../sys/index.js";
 
 /** Before so many it is not worth a thread. */
 const FIRST_ONES = 16;
-/** So many are handed in at once… */
-const BATCH = 32;
+/** So many are handed in at once: while more are freed, who removes the next waits for the file system's locks… */
+const BATCH = 8;
 /** …and so many, the last ones, not yet: of directories that are about to go. */
 const LAST_ONES = 64;
+/** So many files and no directory among them: none is about to go, and each file is handed in by itself. */
+const LARGE_DIRECTORY = 128;
+/** So many files until the disk is asked for its room again. */
+const LOOK_EVERY = 32;
 /** File systems free one inode after the other: more threads only wait for each other. */
 const THREADS = 2;
 /** At once, at most, and of this size: who needs the room that was freed finds it freed. */
@@ -29,6 +33,7 @@ export class Closer {
   #ring: AsyncRing | "none" | undefined;
   #closed = 0;
   readonly #waiting: number[] = [];
+  #filesInARow = 0;
   #isRoomy = true;
   /** So many files until the disk is asked again. */
   #untilLook = 0;
@@ -36,19 +41,28 @@ export class Closer {
   /** The descriptor of a file that is to go. Throws FsError. */
   close(fd: number): void {
     const ring = this.#ringInUse();
-    if (ring === undefined || !isSmall(fd) || !this.#hasRoom(fd)) {
+    if (ring === undefined || !this.#isSmall(fd) || !this.#hasRoom(fd)) {
       close(fd);
       return;
     }
     this.#waiting.push(fd);
-    if (this.#waiting.length >= LAST_ONES + BATCH) this.#handIn(ring, BATCH);
+    const isLarge = this.#filesInARow > LARGE_DIRECTORY;
+    const [kept, batch] = isLarge ? [0, 1] : [LAST_ONES, BATCH];
+    const excess = this.#waiting.length - kept;
+    if (excess >= batch) this.#handIn(ring, excess);
+  }
+
+  #isSmall(fd: number): boolean {
+    const { sizeBytes, blocks, mode } = statFd(fd);
+    this.#filesInARow = isDirectory(mode) ? 0 : this.#filesInARow + 1;
+    return sizeBytes <= MAX_BYTES && blocks * BLOCK_BYTES <= 2 * MAX_BYTES;
   }
 
   /** Who writes to a full disk must find the room of what was just removed. */
   #hasRoom(fd: number): boolean {
     this.#untilLook -= 1;
     if (this.#untilLook >= 0) return this.#isRoomy;
-    this.#untilLook = BATCH;
+    this.#untilLook = LOOK_EVERY;
     this.#isRoomy = isRoomy(fd);
     if (!this.#isRoomy) for (const waiting of this.#waiting.splice(0)) close(waiting);
     return this.#isRoomy;
@@ -108,11 +122,6 @@ function openRing(): AsyncRing | "none" {
     if (!isFsError(error)) throw error;
     return "none";
   }
-}
-
-function isSmall(fd: number): boolean {
-  const { sizeBytes, blocks } = statFd(fd);
-  return sizeBytes <= MAX_BYTES && blocks * BLOCK_BYTES <= 2 * MAX_BYTES;
 }
 
 function isRoomy(fd: number): boolean {

@@ -1,17 +1,32 @@
 // Removed files are closed by threads of the kernel, and every one of them is.
 
 import { ok, strictEqual } from "node:assert/strict";
+import { openSync, rmdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isFsError } from "../../src/errors.js";
 import { Closer } from "../../src/layer/closer.js";
 import { openDirectoryUpper } from "../../src/layer/index.js";
 import type { Name } from "../../src/path.js";
-import { features } from "../../src/sys/index.js";
+import { AsyncRing, features } from "../../src/sys/index.js";
 import { Scratch } from "./host-tree.js";
 import { heldBelow, removedFile } from "./removed-files.js";
 
 const LIMIT = { timeout: 60_000 };
 const FILES = 500;
+
+/** Without them each file is closed at once. */
+const hasThreads = (() => {
+  if (availableParallelism() < 2) return false;
+  try {
+    new AsyncRing().close();
+    return true;
+  } catch (error) {
+    if (isFsError(error)) return false;
+    throw error;
+  }
+})();
 
 test("Closer: small files and large ones are closed, in threads or not", LIMIT, () => {
   using scratch = new Scratch();
@@ -21,7 +36,13 @@ test("Closer: small files and large ones are closed, in threads or not", LIMIT, 
     closer.close(removedFile(join(path, `f${file}`), file % 50 === 0 ? 300_000 : 2000));
     ok(heldBelow(path) < 200, "not many wait");
   }
-  ok(closer.isWaiting);
+  ok(!closer.isWaiting, "so many files and no directory among them: none is about to go");
+  const directory = scratch.directory("directory");
+  const fd = openSync(directory, "r");
+  rmdirSync(directory);
+  closer.close(fd);
+  closer.close(removedFile(join(path, "after"), 1));
+  strictEqual(closer.isWaiting, hasThreads, "another one may be");
   closer.catchUp();
   ok(!closer.isWaiting);
   closer.finish();

@@ -148,6 +148,29 @@ test("session: forgotten inodes leave the tables", options, async () => {
   });
 });
 
+test(
+  "session: after each removal its directory shows the times of that removal",
+  options,
+  async () => {
+    await withMemoryMount((target) => {
+      const directory = join(target, "d");
+      fs.mkdirSync(directory);
+      for (let index = 0; index < 20; index++) fs.mkdirSync(join(directory, `s${index}`));
+      for (let index = 0; index < 20; index++) {
+        const before = fs.statSync(directory, { bigint: true });
+        fs.rmdirSync(join(directory, `s${index}`));
+        const after = fs.statSync(directory, { bigint: true });
+        ok(after.mtimeNs >= before.mtimeNs && after.ctimeNs >= before.ctimeNs);
+        // This answer brings the attributes anew.
+        fs.chmodSync(directory, 0o700 + index);
+        const anew = fs.statSync(directory, { bigint: true });
+        strictEqual(anew.mtimeNs, after.mtimeNs);
+        strictEqual(anew.mode & 0o777n, BigInt(0o700 + index));
+      }
+    });
+  },
+);
+
 test("control: for root and the owner only", options, async () => {
   await withMemoryMount((target) => {
     fs.chmodSync(join(target, ".."), 0o755);

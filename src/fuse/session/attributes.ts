@@ -44,7 +44,11 @@ export function lookup(session: FuseSession): number {
 }
 
 export function forget(session: FuseSession): number {
-  session.inodes.forget(session.request.nodeId, session.request.u64(40));
+  const { request, inodes, later } = session;
+  const { nodeId } = request;
+  const count = request.u64(40);
+  // Nobody waits for it, but whoever removes a file has removed the next one soon.
+  later.add(() => inodes.forget(nodeId, count));
   return NO_REPLY;
 }
 
@@ -60,8 +64,10 @@ export function batchForget(session: FuseSession): number {
 }
 
 export function getattr(session: FuseSession): number {
+  const { overlay } = session;
   const inode = session.inodes.get(session.request.nodeId);
-  return session.reply.attrOut(session.overlay.stat(inode.node), attrSeconds(inode));
+  const stat = session.attributesAhead.take(inode.node) ?? overlay.stat(inode.node);
+  return session.reply.attrOut(stat, attrSeconds(inode));
 }
 
 export function statx(session: FuseSession): number {

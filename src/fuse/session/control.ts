@@ -85,7 +85,11 @@ export function answerControl(session: FuseSession, name: string): Buffer | unde
   if (!isAllowed(session)) return undefined;
   const { freezer } = session.options;
   const commands: Commands = {
-    statistics: () => session.statistics(),
+    statistics: () => {
+      // What was forgotten is not counted.
+      session.later.doAll();
+      return session.statistics();
+    },
     resume: () => session.pause.end(),
     shutdown: () => session.options.onShutdown(),
     ...(freezer === undefined ? {} : { freeze: () => freezeSession(session, freezer) }),

@@ -39,6 +39,7 @@ function entriesAt(session: FuseSession): {
   const { request } = session;
   const open = session.files.directory(request.u64(40));
   const first = request.position(48);
+  session.attributesAhead.drop();
   if (first === 0 && open.started) open.directory.rewind();
   if (!open.started) open.directory.settle();
   const { entries } = open.directory;

@@ -17,6 +17,7 @@ import {
 import { newGeneration, Reply } from "../wire/reply.js";
 import { Request } from "../wire/request.js";
 import { isRefused } from "./access.js";
+import { AttributesAhead } from "./attributes-ahead.js";
 import { Background } from "./background.js";
 import { CATCH_UP_MS, catchUp } from "./catch-up.js";
 import { giftBytes } from "./content-gift.js";
@@ -128,6 +129,7 @@ export class FuseSession {
   readonly background: Background;
   readonly readAhead: ReadAhead;
   readonly walkAhead: WalkAhead;
+  readonly attributesAhead: AttributesAhead;
   readonly directReads = new DirectReads();
   agreement: Agreement | undefined;
   readonly #refusesOthers: boolean;
@@ -165,6 +167,7 @@ export class FuseSession {
     };
     const wakeups = FastWakeups.here(parts.options.fastWakeups, cpus().length);
     this.walkAhead = new WalkAhead(overlay, parts.log);
+    this.attributesAhead = new AttributesAhead(overlay, this.later);
     const work = { ahead: this.walkAhead, later: this.later };
     this.#source = new RequestSource(device, availableParallelism(), wakeups, work);
     this.passthrough = new Passthrough(fuseFd, overlay, parts.log);

@@ -78,12 +78,15 @@ export function unlink(session: FuseSession): number {
   const name = request.lastName();
   inodes.wakeName(directory, name);
   session.overlay.unlink(directory.node, name);
+  session.attributesAhead.removed(directory.node);
   return 0;
 }
 
 export function rmdir(session: FuseSession): number {
   const { request } = session;
-  session.overlay.rmdir(session.inodes.get(request.nodeId).node, request.lastName());
+  const { node } = session.inodes.get(request.nodeId);
+  session.overlay.rmdir(node, request.lastName());
+  session.attributesAhead.removed(node);
   return 0;
 }
 
