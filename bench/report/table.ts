@@ -9,6 +9,7 @@ import {
   type Sample,
   valuesOf,
 } from "./sample.js";
+import { MISSED_PAGE } from "./targets.js";
 import { formatRatio, shortNumber, type Verdict } from "./verdict.js";
 
 /** "81 ms", "1.2 s", "250 µs", "96 MiB". */
@@ -70,13 +71,17 @@ function inOrder({ samples }: Measured): (a: string, b: string) => number {
 export function formatVerdicts(verdicts: readonly Verdict[]): string {
   return formatTable(
     ["workload", "to reach", "strata", "verdict"],
-    verdicts.map(({ label, target, measured, met }) => [
-      label,
-      target,
-      measured,
-      met ? "met" : "MISSED",
+    verdicts.map((verdict) => [
+      verdict.label,
+      verdict.target,
+      verdict.measured,
+      verdict.met ? "met" : missed(verdict),
     ]),
   );
+}
+
+function missed({ why }: Verdict): string {
+  return why === undefined ? "MISSED" : `MISSED: [why](${MISSED_PAGE}#${why})`;
 }
 
 function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -24,6 +24,8 @@ export interface Verdict {
   /** "0.43 (0.40-0.45)". */
   readonly measured: string;
   readonly met: boolean;
+  /** As the target's. */
+  readonly why: string | undefined;
 }
 
 /** Only of what was measured on both sides. */
@@ -41,13 +43,13 @@ function verdictOf(samples: readonly Sample[], row: Row, target: Target): Verdic
       const other = subjectMeant(samples, row.key, target.to);
       if (other === undefined) return undefined;
       const ratio = ratioOf(samples, row.key, "strata", other);
-      return ratio && ratioVerdict(row, ratio, target.atMost, other);
+      return ratio && ratioVerdict(row, ratio, target, other);
     }
     case "flat": {
       const [own, other] = [row.key, target.toRow].map((key) => ({ row: key, subject: "strata" }));
       if (own === undefined || other === undefined) return undefined;
       const ratio = ratioOfCells(samples, own, other);
-      return ratio && ratioVerdict(row, ratio, target.atMost, `strata in ${target.toRow}`);
+      return ratio && ratioVerdict(row, ratio, target, `strata in ${target.toRow}`);
     }
     case "seconds": {
       const own = median(valuesOf(samples, row.key, "strata"));
@@ -60,12 +62,13 @@ function verdictOf(samples: readonly Sample[], row: Row, target: Target): Verdic
         target: `<= ${target.atMost} s after the process is up`,
         measured: `${seconds.toFixed(3)} s`,
         met: seconds <= target.atMost,
+        why: target.why,
       };
     }
   }
 }
 
-function ratioVerdict(row: Row, ratio: Ratio, atMost: number, other: string): Verdict {
+function ratioVerdict(row: Row, ratio: Ratio, { atMost, why }: Target, other: string): Verdict {
   const limit = atMost < 0.05 ? `1/${Math.round(1 / atMost)}` : String(atMost);
   return {
     row: row.key,
@@ -73,6 +76,7 @@ function ratioVerdict(row: Row, ratio: Ratio, atMost: number, other: string): Ve
     target: `<= ${limit} x ${other}`,
     measured: formatRatio(ratio),
     met: ratio.medians <= atMost,
+    why,
   };
 }
 

@@ -1,6 +1,8 @@
 // How samples become ratios and verdicts; and the command line. By hand-made numbers.
 
-import { deepStrictEqual, equal, match, throws } from "node:assert/strict";
+import { deepStrictEqual, equal, match, ok, throws } from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { parseOptions } from "../../bench/options.js";
 import { formatChart } from "../../bench/report/chart.js";
@@ -13,8 +15,10 @@ import {
   referenceOf,
   type Sample,
 } from "../../bench/report/sample.js";
-import { formatMeasured, formatValue } from "../../bench/report/table.js";
+import { formatMeasured, formatValue, formatVerdicts } from "../../bench/report/table.js";
+import { MISSED_PAGE, TARGETS } from "../../bench/report/targets.js";
 import { verdictsOf } from "../../bench/report/verdict.js";
+import { projectRoot } from "../tidy/source-tree.js";
 
 function samplesOf(row: string, values: Readonly<Record<string, readonly number[]>>): Sample[] {
   return Object.entries(values).flatMap(([subject, list]) =>
@@ -77,6 +81,20 @@ test("verdictsOf: fuse-overlayfs stands in for 2.x; unmeasured rows have none", 
       ["<= 2 x strata in walk", "5.00", false],
     ],
   );
+});
+
+test("formatVerdicts: what is missed says where its profile is, in a section that there is", () => {
+  const [, , line = ""] = formatVerdicts(
+    verdictsOf(measured, [
+      { kind: "ratio", rows: /^walk$/, to: "fuse-overlayfs", atMost: 0.1, why: "cold-walk" },
+    ]),
+  ).split("\n");
+  match(line, /\| MISSED: \[why\]\(\.\.\/\.\.\/native-notes\/missed-targets\.md#cold-walk\) \|$/);
+  const page = readFileSync(join(projectRoot, "bench/results", MISSED_PAGE), "utf8");
+  const sections = [...page.matchAll(/^## (.+)$/gm)].map(([, title = ""]) =>
+    title.toLowerCase().replaceAll(" ", "-"),
+  );
+  for (const { why } of TARGETS) if (why !== undefined) ok(sections.includes(why), why);
 });
 
 test("formatMeasured: a table for the mounts and one for the commits", () => {
