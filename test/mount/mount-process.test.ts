@@ -3,6 +3,7 @@
 import { match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -46,6 +47,26 @@ test("mountInProcess: shows its source and type, and is found by its target", op
     strictEqual(findMountProcess(target), undefined);
   });
 });
+
+test(
+  "mountInProcess: V8's threads stand back for the session's and for others",
+  options,
+  async () => {
+    await withScratch(async (scratch) => {
+      makeDirectories(scratch, "m", "lower");
+      await withMount({ target: join(scratch, "m"), lowers: [join(scratch, "lower")] }, (pid) => {
+        const threads = fs.readdirSync(`/proc/${pid}/task`).map(Number);
+        const own = getPriority(pid);
+        const others = threads.filter((thread) => thread !== pid);
+        const nice = others.map((thread) => getPriority(thread));
+        // V8 has four, whatever the processors; the session's is the first that comes after them.
+        const back = nice.filter((one) => one === Math.min(own + 10, 19));
+        ok(back.length >= 4, `of ${nice.join(" ")}`);
+        strictEqual(nice[back.length], own);
+      });
+    });
+  },
+);
 
 test(
   "mountInProcess: mappings of it may be as dirty as a disk's, and its reads are long",

@@ -11,6 +11,7 @@ import type * as Attaching from "./attach.js";
 import { chooseDriver } from "./driver-choice.js";
 import type { MountedMessage, MountJob, MountReport, SessionMessage } from "./mount-job.js";
 import { die, onTermination } from "./termination.js";
+import { yieldProcessors } from "./yield-processors.js";
 
 /** The tables of a mount with millions of inodes in use; the default limit would end it. */
 const SESSION_HEAP_MB = 4096;
@@ -34,6 +35,7 @@ class MountService {
     this.#job = job;
     this.#tell = tell;
     this.#log = new Log(job.logFd);
+    yieldProcessors();
     this.#session = new Worker(programFile("session-thread"), {
       workerData: job,
       resourceLimits: {
