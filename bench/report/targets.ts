@@ -45,7 +45,7 @@ export const TARGETS: readonly Target[] = [
   ...ratios(/^read\//, { peer: 1, kernel: 1.1, why: "reads-of-large-files" }),
   ...ratios(/^write$/, { peer: 1, kernel: 1.15, why: "writing-a-new-gib" }),
   ...ratios(/^random\/.*read/, { peer: 1, kernel: 1.2, why: "reads-of-large-files" }),
-  ...ratios(/^random\/.*write-upper$/, { peer: 1, kernel: 1.2 }),
+  ...ratios(/^random\/.*write-upper$/, { peer: 1, kernel: 1.2, why: "writes-to-an-upper-file" }),
   ...ratios(/^random\/.*write-lower$/, { peer: 1, kernel: 1.2, why: "writes-to-a-partial-file" }),
   ...ratios(/^(walk|list)\/\d+\/10\/cold$/, { peer: 0.6, kernel: 3, why: "cold-walk" }),
   ...ratios(/^(walk|list)\/\d+\/10\/warm$/, { peer: 1, kernel: 1.2 }),
